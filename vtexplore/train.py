@@ -263,4 +263,4 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
 def _curve(folder: Path, points: int = 40) -> list[dict[str, Any]]:
     """The loss curve for a card: about ``points`` rows of the log."""
     rows = list(_rows(folder))
-    return rows[:: max(1, len(rows) // points)] + rows[-1:]
+    return rows[:-1][:: max(1, len(rows) // points)] + rows[-1:]
