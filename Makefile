@@ -16,7 +16,7 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "The first of them creates .venv (some minutes, about 1.5 GB); it is renewed when"
+	@echo "The first of them creates .venv (some minutes, 2 GB on disk); it is renewed when"
 	@echo "pyproject.toml or constraints.txt change. Another Python: make tour PYTHON=python3.12"
 
 tour: $(STAMP) ## the first look: five minutes, nothing to download
@@ -75,7 +75,7 @@ $(STAMP): pyproject.toml constraints.txt
 	{ $(PY) -m pip install --progress-bar off -c constraints.txt -e '.[lab,dev]' 2>&1 && touch $(STAMP); } \
 	| tee $(VENV)/install.log | while IFS= read -r line; do \
 	    case "$$line" in \
-	      Collecting*) n=$$((n + 1)); if [ -t 1 ]; then printf '\r  %d packages' $$n; fi ;; \
+	      Collecting*|Processing*) n=$$((n + 1)); if [ -t 1 ]; then printf '\r  %d packages' $$n; fi ;; \
 	      "Installing collected"*) if [ -t 1 ]; then printf '\r'; fi; echo "  $$n packages found, unpacking" ;; \
 	    esac; \
 	  done; \

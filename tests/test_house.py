@@ -20,7 +20,7 @@ PACKAGE = ROOT / "vtexplore"
 
 # From the ground up. A room imports from its own floor and from those below it, never from above.
 FLOORS = (
-    {"errors", "assets", "types"},
+    {"errors", "assets", "files", "types"},
     {"blocks", "objectives", "data", "world", "registry"},
     {"models", "record", "train", "weights", "evaluate"},
     {"probes"},
@@ -110,6 +110,9 @@ def files_of(*rooms: str) -> list[Path]:
 def test_every_room_has_a_floor() -> None:
     rooms = {room_of(path) for path in sources()} - {"__init__", "__main__"}
     assert rooms <= set(FLOOR), f"give these rooms a floor in FLOORS: {sorted(rooms - set(FLOOR))}"
+    folders = {p.parent for p in PACKAGE.rglob("*.py")}
+    bare = sorted(str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").exists())
+    assert not bare, f"a room says in its __init__.py what it is for: {bare}"
 
 
 def test_imports_go_one_way() -> None:
@@ -126,9 +129,15 @@ def test_imports_go_one_way() -> None:
                 continue
             if target not in FLOOR:
                 up.append(f"{path}:{line} imports {name}; name the room it lives in")
-            elif FLOOR[target] > FLOOR[room]:
+            elif FLOOR[target] > FLOOR.get(room, len(FLOORS)):
                 up.append(f"{path}:{line} {room} (floor {FLOOR[room] + 1}) reaches up for {name}")
     assert not up, "\n".join(["imports go one way:", *up])
+
+
+def test_contributing_shows_the_floors() -> None:
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    shown = {int(level): set(re.findall(r"`(\w+)`", rooms)) for level, rooms in rows}
+    assert shown == dict(enumerate(FLOORS, 1))
 
 
 def test_no_files_import_each_other_in_a_loop() -> None:
@@ -229,7 +238,7 @@ def test_no_file_names_a_machine() -> None:
     machine = re.compile(
         r"(?:(?<![\w./:}>-])|(?<=file://))/(?:home|Users|root|work|farm)/\w"
         r"|\b[A-Z]:\\Users\\"
-        r"|/tmp/ipykernel"
+        r"|/(?:tmp)/ipykernel"
         r"|\b(?:pypi|npmjs)\.(?:org)\b|pythonhosted\.|download\.pytorch\.|deb\.debian\."
     )
     guilty = []
