@@ -1,0 +1,54 @@
+"""A world of moving shapes whose truth is known: a Clip from a seed.
+
+    from vtexplore.world import sample_scene, render, sibling_batch
+
+    scene = sample_scene(7)                        # frozen, in continuous time
+    scene.caption.text                             # what happens, in one annotator's words
+    scene.caption.words                            # what each word names
+    frames = render([scene], [0.8, 1.6, 2.4, 3.2], size_px=96)   # uint8 [scene, frame, height, width, rgb]
+    scene.foil("order")                            # a caption that is false by little
+    scene.sibling("order")                         # the scene in which that foil is true
+    batch = sibling_batch(0, 32)                   # groups of siblings: hard negatives
+    scene.clip()                                   # what the rest of the house looks at
+
+Read in this order: ``theme`` (what a world is made of) → ``shapes`` (the default one) → ``scene`` →
+``motion`` (where everything is at a time) → ``sampling`` (drawing scenes) → ``render`` (pixels) →
+``language`` (words) → ``foils`` (falsehoods). numpy only.
+"""
+
+from vtexplore.world.foils import KINDS as FOIL_KINDS
+from vtexplore.world.foils import Foil, holds, sibling_batch, siblings
+from vtexplore.world.language import Caption, Clause, Noun, Statement, Style, say
+from vtexplore.world.render import boxes, masks, render
+from vtexplore.world.sampling import CannotPlace, sample_scene
+from vtexplore.world.scene import Act, Scene, Thing
+from vtexplore.world.shapes import SHAPES_THEME
+from vtexplore.world.theme import Action, Background, Shape, Theme, Voice
+
+__all__ = [
+    "FOIL_KINDS",
+    "SHAPES_THEME",
+    "Act",
+    "Action",
+    "Background",
+    "CannotPlace",
+    "Caption",
+    "Clause",
+    "Foil",
+    "Noun",
+    "Scene",
+    "Shape",
+    "Statement",
+    "Style",
+    "Theme",
+    "Thing",
+    "Voice",
+    "boxes",
+    "holds",
+    "masks",
+    "render",
+    "sample_scene",
+    "say",
+    "sibling_batch",
+    "siblings",
+]

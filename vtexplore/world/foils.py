@@ -1,0 +1,298 @@
+"""Captions that are false by little, and the scenes in which they would be true.
+
+Each kind of foil is an edit of the SCENE; the foil is what the edited scene's caption would say, in the
+same style, so a caption and its foil differ in the edited words only. ``sibling`` also finds places for
+the edited scene: a hard negative whose own caption is the foil.
+
+    kind              the edit                                                    needs
+    colour            another colour for one actor                                –
+    object            another shape for one actor                                 –
+    verb              another action, same phrase otherwise                       a verb that is not a slide or turn
+    direction         another direction of a slide                                a slide
+    reversed_verb     the reverse action: what the reversed clip would show       slides, grows, appears …
+    reversed_colour   red turns blue → blue turns red (see below)                 a turn
+    order             the two events in the other order                           a sequence
+    binding           the two actors swap colours                                 two actors of other colours
+    action_binding    the two actors swap what they do                            two actors with other tasks
+
+Colour words after "turns" behave like verbs under reversal and are therefore a kind of their own, to be
+scored apart. All edits of training scenes are training scenes: no foil or sibling names a held-out triple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vtexplore.world.language import Caption, Clause, Statement
+from vtexplore.world.motion import shift
+from vtexplore.world.sampling import pick, sample_scene, settle, shape_act
+from vtexplore.world.scene import Act, Scene
+from vtexplore.world.shapes import SHAPES_THEME
+from vtexplore.world.theme import Theme
+
+KINDS = (
+    "colour", "object", "verb", "direction", "reversed_verb", "reversed_colour", "order", "binding", "action_binding",
+)  # fmt: skip
+ORDER_LIKE = ("order", "reversed_verb", "direction")
+
+
+@dataclass(frozen=True)
+class Foil:
+    """A false caption: its kind, the caption, and the indices of the words in which it differs."""
+
+    kind: str
+    caption: Caption
+    changed: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return self.caption.text
+
+
+def holds(scene: Scene, statement: Statement) -> bool:
+    """Whether a statement is true of a scene: some events of it are as told, in that order in time."""
+    if statement.background != scene.background:
+        return False
+    fits = [[e for e in scene.events if _fits(scene, e, c)] for c in statement.clauses]
+    if statement.join == "one":
+        return bool(fits[0])
+    for a in fits[0]:
+        for b in fits[1]:
+            together = min(a.end_s, b.end_s) - max(a.start_s, b.start_s) > 0.5
+            if a is not b and (together if statement.join == "while" else not together and a.start_s < b.start_s):
+                return True
+    return False
+
+
+def _fits(scene: Scene, act: Act, clause: Clause) -> bool:
+    if act.kind != clause.kind or act.target != clause.target:
+        return False
+    told = [n for n in (clause.subject, clause.other) if n is not None]
+    seen = [scene.noun(o) for o in act.objects]
+    return seen == told or (scene.theme.actions[act.kind].symmetric and seen == told[::-1])
+
+
+def foil(scene: Scene, kind: str, rng: np.random.Generator) -> Foil | None:
+    """A false caption of a kind, or None if this scene has none of it (see the table above).
+
+    Raises ``ValueError`` for an unknown kind.
+    """
+    for edited in _edits(scene, kind, rng):
+        caption, old = edited.caption, scene.caption.words
+        changed = tuple(i for i, w in enumerate(caption.words) if i >= len(old) or old[i].text != w.text)
+        return Foil(kind, caption, changed)
+    return None
+
+
+def sibling(scene: Scene, kind: str, rng: np.random.Generator) -> Scene | None:
+    """The scene in which a foil of this kind is the caption, all else equal where it can be.
+
+    None if the scene has no such foil or the edit finds no place. What was not edited keeps its place,
+    unless the edited object fits nowhere beside it.
+
+    Raises ``ValueError`` for an unknown kind.
+    """
+    for attempt, edited in enumerate(_edits(scene, kind, rng)):
+        placed = _placed(scene, edited, rng)
+        if placed is not None:
+            return placed
+        if attempt == 3:
+            break
+    return None
+
+
+def siblings(scene: Scene, rng: np.random.Generator, count: int) -> list[Scene]:
+    """Up to ``count`` siblings of assorted kinds, about half of them order-like where the scene allows.
+
+    The caption of each is false of the scene and of every other sibling, and the other way round.
+    """
+    family = [scene]
+    tries = 0
+    while len(family) <= count and tries < 8 * count:
+        tries += 1
+        if rng.random() < 0.5:
+            # A scene with an order to swap is worth most: order is learnt last, and only from such pairs.
+            kind = "order" if rng.random() < 0.5 else pick(rng, ORDER_LIKE)
+        else:
+            kind = pick(rng, [k for k in KINDS if k not in ORDER_LIKE])
+        other = sibling(scene, kind, rng)
+        if other is not None and not any(holds(f, other.statement) or holds(other, f.statement) for f in family):
+            family.append(other)
+    return family[1:]
+
+
+def sibling_batch(
+    rng: np.random.Generator | int, n: int, group: int = 4, split: str = "train", theme: Theme = SHAPES_THEME, **options: object
+) -> list[Scene]:
+    """``n`` scenes in groups of a scene and its siblings (``group`` each; the last may be smaller).
+
+    Within a group every caption is true of one scene only, so another item's caption is a hard
+    negative. A fair coin reverses each group as a whole: also this distribution is symmetric in time.
+    ``options`` go to ``sample_scene``.
+    """
+    rng = np.random.default_rng(rng)
+    out: list[Scene] = []
+    while len(out) < n:
+        want = min(group, n - len(out))
+        base = sample_scene(rng, split, theme=theme, **options)  # type: ignore[arg-type]
+        family = [base, *siblings(base, rng, want - 1)]
+        if len(family) < want:  # a lonely scene (rare): take another
+            continue
+        if rng.random() < 0.5:
+            family = [s.reversed() for s in family]
+        # The place in the group must not tell who was first.
+        out += [family[i] for i in rng.permutation(want)]
+    return out
+
+
+# ── the edits ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _edits(scene: Scene, kind: str, rng: np.random.Generator) -> Iterator[Scene]:
+    """Edited scenes, not placed yet, in random order: sound, in the split, and false as captions."""
+    if kind not in KINDS:
+        raise ValueError(f"a foil is one of {', '.join(KINDS)}; not {kind!r}")
+    options = _EDITS[kind](scene)
+    for i in rng.permutation(len(options)):
+        edited = _apply(scene, kind, options[i], rng)
+        if edited is not None and edited.is_sound() and not holds(scene, edited.statement):
+            yield edited
+
+
+def _actors(scene: Scene) -> list[int]:
+    return sorted({o for e in scene.events for o in e.objects})
+
+
+def _colour_options(scene: Scene) -> list[tuple[int, str]]:
+    return [(o, c) for o in _actors(scene) for c in scene.theme.colours if c != scene.objects[o].colour]
+
+
+def _shape_options(scene: Scene) -> list[tuple[int, str]]:
+    return [(o, s) for o in _actors(scene) for s in scene.theme.shapes if s != scene.objects[o].shape]
+
+
+def _same_phrase(scene: Scene, a: str, b: str) -> bool:
+    """Whether two actions differ in one word only, by the default voice."""
+    one, two = scene.theme.actions[a].says, scene.theme.actions[b].says
+    return len(one) == len(two) and sum(x != y for x, y in zip(one, two, strict=True)) <= 1
+
+
+def _verb_options(scene: Scene) -> list[tuple[int, str]]:
+    theme, out = scene.theme, []
+    for i, e in enumerate(scene.events):
+        mine = theme.actions[e.kind]
+        for name, other in theme.actions.items():
+            fits = other.arity == mine.arity and name not in (e.kind, mine.reverse) and other.motion != "slide"
+            if mine.arity == 1:
+                fits = fits and _same_phrase(scene, e.kind, name)
+            if fits and not (len(scene.events) == 2 and scene.events[0].objects == scene.events[1].objects and other.motion == "fade"):
+                out.append((i, name))
+    return out
+
+
+def _direction_options(scene: Scene) -> list[tuple[int, str]]:
+    theme = scene.theme
+    return [
+        (i, name)
+        for i, e in enumerate(scene.events)
+        if theme.actions[e.kind].motion == "slide"
+        for name, other in theme.actions.items()
+        if other.motion == "slide" and name != e.kind
+    ]
+
+
+def _reversed_options(scene: Scene) -> list[tuple[int, str]]:
+    actions = scene.theme.actions
+    return [(i, actions[e.kind].reverse) for i, e in enumerate(scene.events) if actions[e.kind].reverse != e.kind]
+
+
+def _turn_options(scene: Scene) -> list[tuple[int, str]]:
+    return [(i, e.target) for i, e in enumerate(scene.events) if e.target]
+
+
+def _order_options(scene: Scene) -> list[tuple[int, str]]:
+    return [(0, "")] if scene.join == "then" else []
+
+
+def _pair_options(scene: Scene) -> list[tuple[int, str]]:
+    return [(0, "")] if len(_actors(scene)) == 2 else []
+
+
+_EDITS = {
+    "colour": _colour_options,
+    "object": _shape_options,
+    "verb": _verb_options,
+    "direction": _direction_options,
+    "reversed_verb": _reversed_options,
+    "reversed_colour": _turn_options,
+    "order": _order_options,
+    "binding": _pair_options,
+    "action_binding": _pair_options,
+}
+
+
+def _apply(scene: Scene, kind: str, option: tuple[int, str], rng: np.random.Generator) -> Scene | None:
+    """The scene after an edit, everybody still in the old place."""
+    which, value = option
+    things, events = list(scene.objects), list(scene.events)
+    if kind in ("colour", "object"):
+        part = "colour" if kind == "colour" else "shape"
+        things[which] = replace(things[which], **{part: value})
+        if any(e.target == things[which].colour and which in e.objects for e in events):
+            return None  # "the blue circle turns blue"
+    elif kind in ("binding", "action_binding"):
+        a, b = _actors(scene)
+        one, two = things[a], things[b]
+        if kind == "binding":
+            things[a], things[b] = replace(one, colour=two.colour), replace(two, colour=one.colour)
+        else:  # whoever stands at a place does what is done there: only the looks change hands
+            things[a] = replace(one, colour=two.colour, shape=two.shape)
+            things[b] = replace(two, colour=one.colour, shape=one.shape)
+        if any(e.target == things[e.objects[0]].colour for e in events):
+            return None
+    elif kind == "reversed_colour":
+        o = events[which].objects[0]
+        things[o], events[which] = replace(things[o], colour=value), replace(events[which], target=things[o].colour)
+    elif kind == "order":
+        a, b = events
+        events = [replace(b, start_s=a.start_s, end_s=a.end_s), replace(a, start_s=b.start_s, end_s=b.end_s)]
+    elif kind == "reversed_verb":
+        e = events[which]
+        events[which] = replace(e, kind=value, move=(-e.move[0], -e.move[1]), amount=-e.amount)
+        if scene.theme.actions[value].motion == "pass":
+            events[which] = replace(events[which], move=e.move)
+        if e.amount and scene.theme.actions[value].motion == "size":
+            o = e.objects[0]
+            things[o] = replace(things[o], radius=things[o].radius + e.amount)
+    else:  # verb, direction: a new event in the old window
+        e = events[which]
+        if scene.theme.actions[e.kind].motion == "size":  # undo the size that the old event asked for
+            o = e.objects[0]
+            things[o] = replace(things[o], radius=min(things[o].radius, things[o].radius + e.amount))
+        slots = 1 if scene.join == "then" else 2
+        act, things = shape_act(rng, scene.theme, value, e.objects, (e.start_s, e.end_s), slots, things)
+        events[which] = act
+    return replace(scene, objects=tuple(things), events=tuple(events))
+
+
+def _placed(scene: Scene, edited: Scene, rng: np.random.Generator) -> Scene | None:
+    """The edited scene with everybody in the old place if possible, else the edited actors moved."""
+    old = {o: (t.x, t.y) for o, t in enumerate(scene.objects)}
+    busy = [o for o in _actors(edited) if [e for e in edited.events if o in e.objects] != [e for e in scene.events if o in e.objects]]
+    wishes = [_retraced(scene, edited, old), old]
+    if busy:
+        wishes.append({o: at for o, at in old.items() if o not in busy})
+    return settle(edited, rng, wishes)
+
+
+def _retraced(scene: Scene, edited: Scene, old: dict[int, tuple[float, float]]) -> dict[int, tuple[float, float]]:
+    """Places from which a reversed slide goes the very way of the old one, back to front."""
+    out = dict(old)
+    for before, after in zip(scene.events, edited.events, strict=True):
+        if before.kind != after.kind and before.objects == after.objects and scene.theme.actions[before.kind].reverse == after.kind:
+            dx, dy = shift(scene.theme, before, before.objects[0])
+            x, y = out[before.objects[0]]
+            out[before.objects[0]] = (x + dx, y + dy)
+    return out
