@@ -6,11 +6,12 @@ Data walks through the rooms in this order, and never back:
 
     clip = vtexplore.read_video("pancake.mp4")      data/video.py    a file becomes a Clip
     model = vtexplore.load("violet")                registry.py      a paper, with its shipped weights
-    batch = vtexplore.prepare([clip], texts, …)     data/prepare.py  what that paper wants to see
+    batch = vtexplore.prepare(clip, text, …)        data/prepare.py  what that paper wants to see
     record = vtexplore.record(model, batch)         record.py        one forward pass, opened
-    result = vtexplore.attend(record, …)            probes/          a question, and its answer in numbers
+    result = vtexplore.attend(model, clip, text)    probes/          a question, and its answer in numbers
     result.plot()                                   views/           … as a picture
 
+A probe walks from the clip to the record by itself; `prepare` and `record` are there for whoever wants to look.
 Importing the package loads none of the rooms: each verb fetches its own when first used.
 """
 
