@@ -1,0 +1,9 @@
+"""A question each: a model and a clip go in, a frozen result of numbers and Tokens comes out.
+
+    attend       what does each word look at?              rollout      … through all layers at once
+    grounding    does it look at the thing it names?       fill_mask    which word belongs here, with and
+                                                                        without the clip?
+
+A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
+it is; what is missing is ``Unsupported``, whose message names the families that have it.
+"""

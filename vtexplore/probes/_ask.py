@@ -1,0 +1,118 @@
+"""What every probe asks before it begins: a text, a model that can answer, and whether the two are at home."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from vtexplore.data.text import check_lexicon, plain, words_of
+from vtexplore.errors import TextError, Unsupported
+from vtexplore.types import Clip, Output, Tokens
+
+SMALL = 30
+"""Clips below which a result shows a case and not a rate (a drop of 10 points needs 155 pairs)."""
+
+
+def text_of(model: Any, clip: Clip, text: str | None) -> str:
+    """The text of a question: the given one, or the clip's caption; its words are held to the model's lexicon.
+
+    Raises ``TextError`` if there is none, or if the model was never trained on one of its words.
+    """
+    text = clip.caption if text is None else text
+    if text is None or not text.strip():
+        raise TextError(f"{clip.name} has no caption of its own. Give a sentence: text='a red circle slides left'.")
+    lexicon = card_of(model).get("lexicon")
+    if lexicon:
+        check_lexicon(text, frozenset(lexicon))
+    return " ".join(text.split())
+
+
+def card_of(model: Any) -> dict[str, Any]:
+    """The card of a model's weights; empty for a model that has none."""
+    return getattr(model, "card", None) or {}
+
+
+def notices(model: Any, clip: Clip) -> tuple[str, ...]:
+    """What the reader must know before the numbers: a clip from outside the world that the model knows."""
+    home = card_of(model).get("world")
+    if home is None or clip.world == home:
+        return ()
+    name = getattr(model, "name", "This model")
+    return (
+        f"{name} has seen nothing but the world '{home}', and {clip.name} is not from there: "
+        "what it says of this clip shows how it works, not what is in the clip.",
+    )
+
+
+def needs(model: Any, output: Output, head: str, what: str) -> Any:
+    """A field of the output, or ``Unsupported``, whose message names the families that have that head."""
+    found = getattr(output, head)
+    if found is not None:
+        return found
+    registry = import_module("vtexplore.registry")
+    having = [name for name in registry.names() if head in registry.family(name).heads]
+    others = f"Families that have one: {', '.join(having)}." if having else "No family here has one yet."
+    raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} has no head for {what}. {others}")
+
+
+def about(model: Any) -> dict[str, Any]:
+    """The circumstances of a result: versions, model, and the hash of its weights."""
+    from vtexplore import __version__
+
+    return {
+        "vtexplore": __version__,
+        "torch": import_module("torch").__version__,
+        "python": platform.python_version(),
+        "model": getattr(model, "name", type(model).__name__),
+        "size": getattr(model, "size", None),
+        "weights": getattr(model, "weights_hash", None),
+    }
+
+
+# ── words ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pooling(tokens: Tokens, count: int) -> np.ndarray:
+    """How whole words are made of tokens: [word, token], each row a mean over the word's pieces.
+
+    Punctuation around a word does not count; a word that is nothing else keeps its pieces. A row is 0
+    where the tokens hold no piece of that word.
+    """
+    table = np.zeros((count, len(tokens)))
+    bare = np.array([bool(plain(label.removeprefix("##"))) for label in tokens.labels], dtype=bool)
+    mine = tokens.where("text")
+    for word in range(count):
+        at = mine & (tokens.word == word)
+        at = at & bare if (at & bare).any() else at
+        table[word, at] = 1 / max(1, at.sum())
+    return table
+
+
+def find_word(words: Sequence[str], wanted: str | int) -> int:
+    """The index of a word: by number, by its letters ("red", the first one), or "red:2" for the second.
+
+    Raises ``TextError`` if the text has no such word, naming the nearest.
+    """
+    if isinstance(wanted, int):
+        if not -len(words) <= wanted < len(words):
+            raise TextError(f"The text has {len(words)} words, so there is no word {wanted}.")
+        return wanted % len(words)
+    name, _, nth = wanted.rpartition(":") if wanted.rpartition(":")[2].isdigit() else (wanted, "", "1")
+    found = [i for i, word in enumerate(words) if (plain(word) or word) == (plain(name) or name)]
+    if 0 < int(nth) <= len(found):
+        return found[int(nth) - 1]
+    if found:
+        raise TextError(f"{name!r} stands {len(found)} times in the text, so there is no {wanted!r}.")
+    near = get_close_matches(plain(name), [plain(w) for w in words], n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Its words: {' '.join(words)}."
+    raise TextError(f"The text has no word {wanted!r}. {hint}")
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The words of a text as the truth of a world counts them."""
+    return tuple(words_of(text))
