@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -224,6 +225,43 @@ class Batch:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def take(self, items: Sequence[int]) -> Batch:
+        """Items of the batch, repeated or reordered by their indices."""
+        at = [int(i) for i in items]
+        taken = {
+            f.name: tuple(v[i] for i in at) if isinstance(v, tuple) else v[at]
+            for f in fields(self)
+            if (v := getattr(self, f.name)) is not None
+        }
+        return replace(self, **taken)
+
+    @staticmethod
+    def bare(video: Tensor, word_ids: Tensor, word_mask: Tensor | None = None) -> Batch:
+        """A batch from tensors alone, of which nothing else is known.
+
+        Frames stand in the middle of seconds, the model sees the whole picture, words are called by
+        their ids; the first and last word of each text count as special. ``word_mask`` None = no padding.
+        """
+        import torch
+
+        batch, frames = video.shape[:2]
+        mask = torch.ones_like(word_ids, dtype=torch.bool) if word_mask is None else word_mask.bool()
+        words = np.full(tuple(word_ids.shape), -1)
+        for row, length in enumerate(mask.sum(1).tolist()):
+            words[row, 1 : length - 1] = range(max(length - 2, 0))
+        pieces = tuple(tuple(map(str, row)) for row in word_ids.tolist())
+        return Batch(
+            video=video,
+            times_s=np.tile(np.arange(frames) + 0.5, (batch, 1)),
+            view=np.tile([0.0, 0.0, 1.0, 1.0], (batch, 1)),
+            durations_s=np.full(batch, float(frames)),
+            word_ids=word_ids,
+            word_mask=mask,
+            texts=tuple(" ".join(row) for row in pieces),
+            pieces=pieces,
+            piece_words=words,
+        )
+
     def to(self, device: Any) -> Batch:
         """The same batch with its tensors on ``device``."""
         moved = {
@@ -351,7 +389,7 @@ class Stream:
         return Stream(
             torch.cat([self.hidden, other.hidden], dim=1),
             torch.cat([self.mask, other.mask], dim=1),
-            lambda: [a + b for a, b in zip(self.tokens(), other.tokens(), strict=True)],
+            cache(lambda: [a + b for a, b in zip(self.tokens(), other.tokens(), strict=True)]),
         )
 
     def with_hidden(self, hidden: Tensor) -> Stream:
@@ -365,7 +403,7 @@ class Stream:
             mine = self.tokens()
             return [mine[i] for i in items.tolist()]
 
-        return Stream(self.hidden[items], self.mask[items], tokens)
+        return Stream(self.hidden[items], self.mask[items], cache(tokens))
 
     def __len__(self) -> int:
         return self.hidden.shape[1]
@@ -383,7 +421,7 @@ class Output:
     """
 
     word_logits: Tensor | None = None  # [batch, word, vocabulary] at each text token
-    code_logits: Tensor | None = None  # [batch, video token, code] at each video token of the sequence
+    code_logits: Tensor | None = None  # [batch, patch, code] at the tokens that are ``where("video")``, in order
     match_logits: Tensor | None = None  # [batch]
     order_logits: Tensor | None = None  # [batch, frame, position]
     answer_logits: Tensor | None = None  # [batch, answer]

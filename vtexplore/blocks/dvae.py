@@ -7,9 +7,7 @@ entries for each place; the decoder paints the frame from those names alone.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -142,11 +140,17 @@ class DiscreteVAE(nn.Module):
         return self.encoder(map_pixels(frames))
 
     @torch.no_grad()
-    def codes(self, frames: Tensor) -> Tensor:
-        """The visual words of frames [..., rgb, height, width] in 0..1: int64 [..., row, column]."""
-        lead = frames.shape[:-3]
-        ids = self(frames.flatten(0, -4) if len(lead) != 1 else frames).argmax(1)
-        return ids.unflatten(0, lead) if len(lead) != 1 else ids
+    def codes(self, frames: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+        """The visual words of frames [..., rgb, height, width] in 0..1: int64 [..., row, column].
+
+        ``grid``: how many rows and columns are wanted; the frames are resized to 8 times as many pixels.
+        """
+        flat = frames.reshape(-1, *frames.shape[-3:])
+        if grid is not None:
+            size = [STRIDE_PX * side for side in grid]
+            flat = F.interpolate(flat, size, mode="bilinear", antialias=True, align_corners=False)
+        ids = self(flat).argmax(1)
+        return ids.reshape(*frames.shape[:-3], *ids.shape[1:])
 
     def decode(self, codes: Tensor) -> Tensor:
         """Frames [..., rgb, height, width] in 0..1 from visual words int64 [..., row, column]."""
@@ -174,28 +178,3 @@ NAMES = (
     (r"(.*coder)\.blocks\.(group_\d\.block_\d+)\.res_path\.(conv_\d)\.b", r"\1.\2.path.\3.bias"),
 )
 """Published names to ours, patterns that match a whole name."""
-
-
-def golden_dalle(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the original code put out, computed here: every ``out/`` of a golden file."""
-    from vtexplore.weights import load_state, part
-
-    dvae = DiscreteVAE(
-        DVAEConfig(
-            width=config["n_hid"],
-            blocks=config["n_blk_per_group"],
-            codes=config["vocab_size"],
-            decoder_width=config["decoder_n_init"],
-        )
-    ).eval()
-    load_state(dvae, part(tensors, "param/"), NAMES)
-    image = tensors["in/img"]
-    ids = dvae.codes(image)
-    one_hot = F.one_hot(ids, config["vocab_size"]).permute(0, 3, 1, 2).float()
-    return {
-        "out/mapped": map_pixels(image),
-        "out/logits": dvae(image),
-        "out/ids": ids,
-        "out/decoder_raw": dvae.decoder(one_hot),
-        "out/reconstruction": dvae.decode(ids),
-    }

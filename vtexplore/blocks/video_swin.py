@@ -14,11 +14,10 @@ index of the full window, which is exact if only time shrinks and scrambles pair
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import ceil, isqrt
-from typing import Any
 
 import numpy as np
 import torch
@@ -57,6 +56,11 @@ class SwinConfig:
     def out_width(self) -> int:
         """Channels after the last stage."""
         return self.width * 2 ** (len(self.depths) - 1)
+
+    @property
+    def patch_px(self) -> int:
+        """Pixels on a side of what a token of the last stage stands for."""
+        return self.patch[1] * 2 ** (len(self.depths) - 1)
 
     def grid(self, frames: int, height: int, width: int) -> Grid:
         """The grid that leaves the last stage, for a clip of this size."""
@@ -300,6 +304,22 @@ class VideoSwin(nn.Module):
             x = stage(x, place)
         return self.norm(x)
 
+    def steps(self, video: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """The same, with everything on the way by its published name: patch_embed, layer0.block0 …, layer0 …, final."""
+        place = partial(unnamed, len(video))
+        yield "patch_embed", (x := self.patch(video))
+        for i, stage in enumerate(self.stages):
+            for j, block in enumerate(stage.blocks):
+                yield f"layer{i}.block{j}", (x := block(x, place))
+            yield f"layer{i}", (x := stage.merge(x))
+        yield "final", self.norm(x)
+
+
+def normalise(video: Tensor) -> Tensor:
+    """Pixels in 0..1 [..., rgb, height, width] with ImageNet's mean and deviation taken out."""
+    mean = video.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    return (video - mean) / video.new_tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
 
 def unnamed(batch: int, grid: Grid) -> TokensOfBatch:
     """Tokens of a grid of which nothing but frame, row and column is known."""
@@ -363,44 +383,3 @@ def inflate(flat: Mapping[str, Tensor], patch_frames: int, window: Grid) -> dict
             tensor = tensor.repeat(t, 1)
         out[name] = tensor
     return out
-
-
-def golden_video_swin(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the original code put out, computed here: every ``out/`` of every case in a golden file."""
-    from vtexplore.weights import load_state, part
-
-    swin = VideoSwin(
-        SwinConfig(
-            patch=tuple(config["patch_size"]),
-            time_stride=config["patch_size"][0],
-            width=config["embed_dim"],
-            depths=tuple(config["depths"]),
-            heads=tuple(config["num_heads"]),
-            window=tuple(config["window_size"]),
-            mlp_ratio=config["mlp_ratio"],
-        )
-    ).eval()
-    load_state(swin, part(tensors, "param/"), NAMES)
-    head = part(tensors, "param_head/fc_cls.")
-    mean = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1, 1)
-    std = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1, 1)
-    out = {}
-    cases = sorted({name.split("/")[0] for name in tensors if name.endswith("/in/video_u8")})
-    for case in cases:
-        x = (tensors[f"{case}/in/video_u8"] - mean) / std  # [batch, rgb, frame, height, width]
-        place = partial(unnamed, len(x))
-        mine = {"patch_embed": (x := swin.patch(x.transpose(1, 2))).movedim(-1, 1)}
-        for i, stage in enumerate(swin.stages):
-            for j, block in enumerate(stage.blocks):
-                mine[f"layer{i}.block{j}"] = x = block(x, place)
-            mine[f"layer{i}"] = (x := stage.merge(x)).movedim(-1, 1)
-        mine["final"] = (x := swin.norm(x)).movedim(-1, 1)
-        mine["pooled"] = x.mean((1, 2, 3))
-        mine["logits"] = F.linear(mine["pooled"], head["weight"], head["bias"])
-        for name, tensor in mine.items():
-            there = tensors.get(f"{case}/out/{name}")
-            # the file keeps only the first items of some large tensors
-            out[f"{case}/out/{name}"] = tensor if there is None else tensor[: len(there)]
-    flat = part(tensors, "inflate/in/")
-    inflated = inflate(flat, config["patch_size"][0], tuple(config["window_size"]))
-    return out | {f"inflate/out/{name}": t for name, t in inflated.items()}

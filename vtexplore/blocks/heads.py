@@ -1,0 +1,57 @@
+"""What is read off a sequence: masked words, and small perceptrons for codes, matches and answers."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vtexplore.blocks.transformer import initialise
+
+
+class MaskedWords(nn.Module):
+    """BERT's head for masked words: dense, GELU, norm, then a score for every word of the vocabulary.
+
+    ``tied``: word embeddings whose weight the decoder shares; None = a decoder of its own.
+    """
+
+    def __init__(self, width: int, words: int, eps: float = 1e-12, tied: nn.Embedding | None = None) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width, eps)
+        self.decoder = nn.Linear(width, words)
+        self.apply(initialise)
+        if tied is not None:
+            self.decoder.weight = tied.weight
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[..., channel] to logits [..., word of the vocabulary]."""
+        return self.decoder(self.norm(F.gelu(self.dense(hidden))))
+
+
+MASKED_WORDS_NAMES = (
+    (r"predictions\.transform\.dense\.(\w+)", r"dense.\1"),
+    (r"predictions\.transform\.LayerNorm\.(\w+)", r"norm.\1"),
+    (r"predictions\.decoder\.weight", r"decoder.weight"),
+    (r"predictions\.(?:decoder\.)?bias", r"decoder.bias"),
+)
+"""BERT's published names of this head to ours; files hold the bias twice."""
+
+
+class Perceptron(nn.Sequential):
+    """Dropout, a hidden layer, an activation, and ``out`` scores."""
+
+    def __init__(
+        self, width: int, inner: int, out: int, dropout: float = 0.1, activation: type[nn.Module] = nn.ReLU
+    ) -> None:
+        super().__init__(nn.Dropout(dropout), nn.Linear(width, inner), activation(), nn.Linear(inner, out))
+        self.apply(initialise)
+
+
+PERCEPTRON_NAMES = ((r"([13])\.(weight|bias)", r"\1.\2"),)
+"""Published names of such a head, counted from its dropout, are ours."""
+
+
+def pick(hidden: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The states [position, channel] and targets [position] where ``target`` is not −1: a head need see no others."""
+    at = target >= 0
+    return hidden[at], target[at]

@@ -1,0 +1,97 @@
+"""The transformer encoder of BERT (Devlin et al. 2018; Vaswani et al. 2017): norms after each branch.
+
+``Layer`` and ``Encoder`` take a ``Stream`` and give a ``Stream`` over the same tokens.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from vtexplore.blocks.tap import Tap, attend
+from vtexplore.errors import ConfigError
+from vtexplore.types import Stream
+
+
+class SelfAttention(nn.Module):
+    """Every token looks at every token that the mask lets it see (Vaswani et al., §3.2)."""
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if width % heads:
+            raise ConfigError(f"{heads} heads cannot share a width of {width} equally; choose a divisor of it.")
+        self.heads, self.dropout = heads, dropout
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.tap = Tap()
+
+    def forward(self, stream: Stream) -> Tensor:
+        """What each token hears: [batch, token, channel]."""
+        x = stream.hidden
+        q, k, v = (
+            part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [batch, head, token, channel]
+            for part in (self.query, self.key, self.value)
+        )
+        heard = attend(
+            self.tap,
+            q,
+            k,
+            v,
+            queries=stream.tokens,
+            keys=stream.tokens,
+            mask=stream.mask,
+            dropout=self.dropout if self.training else 0.0,
+        )
+        return self.out(heard.transpose(1, 2).flatten(2))  # [batch, token, channel]
+
+
+class Layer(nn.Module):
+    """Self-attention, then an MLP; each is added to its input and then normalised."""
+
+    def __init__(self, width: int, heads: int, inner: int, dropout: float = 0.1, eps: float = 1e-12) -> None:
+        super().__init__()
+        self.attention = SelfAttention(width, heads, dropout)
+        self.norm1 = nn.LayerNorm(width, eps)
+        self.mlp = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
+        self.norm2 = nn.LayerNorm(width, eps)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, stream: Stream) -> Stream:
+        """[batch, token, channel] to the same."""
+        x = self.norm1(stream.hidden + self.dropout(self.attention(stream)))
+        x = self.norm2(x + self.dropout(self.mlp(x)))
+        return self.attention.tap.see(stream.with_hidden(x))
+
+
+class Encoder(nn.Module):
+    """``depth`` layers, one after the other."""
+
+    def __init__(
+        self, depth: int, width: int, heads: int, inner: int, dropout: float = 0.1, eps: float = 1e-12
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(width, heads, inner, dropout, eps) for _ in range(depth))
+        self.apply(initialise)
+
+    def forward(self, stream: Stream) -> Stream:
+        """[batch, token, channel] to the same."""
+        for layer in self.layers:
+            stream = layer(stream)
+        return stream
+
+
+def initialise(module: nn.Module, std: float = 0.02) -> None:
+    """BERT's initial weights: normal with ``std``, biases 0."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=std)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+NAMES = (
+    (r"layer\.(\d+)\.attention\.self\.(query|key|value)\.(\w+)", r"layers.\1.attention.\2.\3"),
+    (r"layer\.(\d+)\.attention\.output\.dense\.(\w+)", r"layers.\1.attention.out.\2"),
+    (r"layer\.(\d+)\.attention\.output\.LayerNorm\.(\w+)", r"layers.\1.norm1.\2"),
+    (r"layer\.(\d+)\.intermediate\.dense\.(\w+)", r"layers.\1.mlp.0.\2"),
+    (r"layer\.(\d+)\.output\.dense\.(\w+)", r"layers.\1.mlp.2.\2"),
+    (r"layer\.(\d+)\.output\.LayerNorm\.(\w+)", r"layers.\1.norm2.\2"),
+)
+"""BERT's published names of an encoder to ours."""

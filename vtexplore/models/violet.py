@@ -1,0 +1,240 @@
+"""VIOLET: end-to-end video-language transformers with masked visual-token modeling.
+
+Fu, Li, Gan, Lin, Wang, Wang, Liu; arXiv 2111.12681, 2021.
+
+    frames ─▶ Video Swin ─▶ + [CLS] per frame, place, time ─┐
+                                                            ├─▶ cross-modal transformer ─▶ words, codes, match
+    words ──▶ BERT embeddings ──────────────────────────────┘
+
+The first of its kind to train from pixels through a *video* encoder, and to ask not only for hidden words
+but for hidden patches: a discrete VAE names every patch by one of some thousand codes, and the model fills
+in the names. What is hidden are boxes (neighbours look alike) or whatever the model looks at most.
+
+Slot t of the sequence sees frames t and t + 1 (stride 1 in time, one zero frame after the last). The match
+is read from the text's [CLS], which stands behind all video tokens. Patches are hidden in the pixels.
+
+Deviations: a clip that the batch declares dropped (``video_mask``) is hidden from attention, and nothing
+is asked about it. All else, oddities included, is the published code's; a miniature's card lists its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vtexplore.blocks import dvae, embeddings, heads, transformer, video_swin
+from vtexplore.blocks.dvae import DiscreteVAE, DVAEConfig
+from vtexplore.blocks.embeddings import BERT_WORDS, PatchPlaces, WordEmbeddings, WordIds, grid_tokens
+from vtexplore.blocks.heads import MaskedWords, Perceptron, pick
+from vtexplore.blocks.transformer import Encoder
+from vtexplore.blocks.video_swin import SwinConfig, VideoSwin
+from vtexplore.errors import ConfigError
+from vtexplore.objectives import masked_codes, masked_words, matching
+from vtexplore.objectives.attended import attended_mask, attention_received
+from vtexplore.objectives.blockwise import blockwise_mask
+from vtexplore.registry import Family
+from vtexplore.types import Batch, Inputs, Output, Stream
+from vtexplore.weights import prefixed
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes and rates; the defaults are the paper's. Swin's last width is ``width``."""
+
+    inputs: Inputs = Inputs(frames=4, sampling="interior", size_px=224, max_words=32, vocabulary="bert-base-uncased")
+    words: WordIds | None = BERT_WORDS  # None: those of inputs.vocabulary
+    swin: SwinConfig = SwinConfig(time_stride=1, drop_path=0.2)
+    dvae: DVAEConfig | None = DVAEConfig()  # None: ``loss`` is given the codes
+    codes: int = 8192
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    inner: int = 3072
+    dropout: float = 0.1
+    word_places: int = 512
+    patch_places: int = 196  # 14 × 14, more than 224 px need
+    frame_places: int = 6
+    place_std: float = 0.02
+    word_eps: float = 1e-12
+    video_eps: float = 1e-5
+    attended: float = 0.5  # share of samples masked by attention; the others by boxes
+    word_rate: float = 0.15
+    attended_rate: float = 0.15
+    match_groups: int | None = None  # other texts come from so many neighbours; None: from the whole batch
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A batch with words and patches hidden, and what stood there (−1: not asked).
+
+    ``words`` [batch, word], ``codes`` [batch, frame, row, column]; ``has_video`` bool [batch].
+    """
+
+    batch: Batch
+    words: Tensor
+    codes: Tensor
+    has_video: Tensor
+
+
+class VIOLET(nn.Module):
+    """The model and its three objectives."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.ids = config.words or WordIds.of(config.inputs.vocabulary)
+        self.config, width = config, config.width
+        if config.swin.out_width != width or (config.dvae and config.dvae.codes != config.codes):
+            raise ConfigError("Swin must end in VIOLET's width, and the discrete VAE have as many codes as the head.")
+        self.swin = VideoSwin(config.swin)
+        self.places = PatchPlaces(width, config.patch_places, config.frame_places, config.place_std, config.video_eps)
+        self.text = WordEmbeddings(self.ids.size, config.word_places, width, 2, config.dropout, config.word_eps)
+        self.fusion = Encoder(config.depth, width, config.heads, config.inner, config.dropout, config.word_eps)
+        self.word_head = MaskedWords(width, self.ids.size, config.word_eps)  # not tied to the embeddings
+        self.code_head = Perceptron(width, 2 * width, config.codes, config.dropout)
+        self.match_head = Perceptron(width, 2 * width, 1, config.dropout)
+        self.dvae = DiscreteVAE(config.dvae).requires_grad_(False) if config.dvae else None
+
+    def embed(self, batch: Batch) -> tuple[Stream, Stream]:
+        """Video [batch, frame · (1 + row · column), channel] and text [batch, word, channel]."""
+        grid = self.grid(batch)
+        pixels = video_swin.normalise(batch.video)  # [batch, frame, rgb, height, width]
+        patches = self.swin(pixels, lambda grid: cache(lambda: grid_tokens(batch, grid)))  # [batch, frame, row, col, ch]
+        hidden = self.places(patches)  # [batch, frame · (1 + row · column), channel]
+        mask = has_video(batch)[:, None].expand(hidden.shape[:2])
+        return Stream(hidden, mask, cache(lambda: grid_tokens(batch, grid, cls=True))), self.text(batch)
+
+    def fuse(self, video: Stream, text: Stream) -> Stream:
+        """The joint sequence after the cross-modal transformer: all video tokens, then the text."""
+        return self.fusion(video + text)
+
+    def forward(self, batch: Batch) -> Output:
+        """Word scores at every text position, code scores at every patch (frames' [CLS] left out), the match."""
+        patches, words = self.parts(self.fuse(*self.embed(batch)).hidden, batch)
+        return Output(
+            word_logits=self.word_head(words),  # [batch, word, vocabulary]
+            code_logits=self.code_head(patches.flatten(1, 3)),  # [batch, patch, code]
+            match_logits=self.match(words),  # [batch]
+        )
+
+    def match(self, words: Tensor) -> Tensor:
+        """Do text and video belong together? Text states [batch, word, channel] to a score [batch], by [CLS]."""
+        return self.match_head(words[:, 0]).squeeze(-1)
+
+    def grid(self, batch: Batch) -> tuple[int, int, int]:
+        """Frames, rows and columns of the patches."""
+        return self.config.swin.grid(batch.video.shape[1], *batch.video.shape[3:])
+
+    def parts(self, joint: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A joint sequence [batch, token, …] as patches [batch, frame, row, column, …] and words [batch, word, …]."""
+        video, words = joint.tensor_split([joint.shape[1] - batch.word_ids.shape[1]], dim=1)
+        frames, rows, columns = self.grid(batch)
+        return video.unflatten(1, (frames, -1))[:, :, 1:].unflatten(2, (rows, columns)), words
+
+    # ── pretraining (§3.2, §3.3) ─────────────────────────────────────────────────────────────────
+
+    def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
+        """Masked words, masked codes, matching, to be added up. ``codes`` [batch, frame, row, column] if known."""
+        masked = self.hide(batch, *self.choose(batch, generator), self.codes(batch) if codes is None else codes)
+        return self.losses(masked, matching.others(len(batch), generator, groups=self.config.match_groups))
+
+    def codes(self, batch: Batch) -> Tensor:
+        """The visual word of every patch: [batch, frame, row, column]."""
+        if self.dvae is None:
+            raise ConfigError("This VIOLET was built without a discrete VAE; give `loss` the codes.")
+        return self.dvae.codes(batch.video, self.grid(batch)[1:])
+
+    def choose(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What to hide: patches [batch, frame, row, column] and words [batch, word]; a coin picks how."""
+        patches = blockwise_mask(*self.grid(batch), len(batch), generator).to(batch.word_ids.device)
+        words = masked_words.choose(~self.ids.special(batch.word_ids), self.config.word_rate, generator)
+        coin = torch.rand(len(batch), generator=generator, device=generator.device) < self.config.attended
+        if coin.any():
+            few = coin.nonzero().flatten().to(patches.device)
+            weights = self.received(some := batch.take(few.tolist()))
+            chosen = attended_mask(weights, self.config.attended_rate, generator)  # [batch, token]
+            patches[few], words[few] = self.parts(chosen, some)
+        return patches, words
+
+    def received(self, batch: Batch) -> Tensor:
+        """Attention received by each token of the joint sequence [batch, token]; 0 where nothing may be hidden."""
+        total = attention_received(lambda: self.fuse(*self.embed(batch)), "fusion")
+        patches = F.pad(total.new_ones(len(batch), *self.grid(batch)).flatten(2), (1, 0))  # no frame's [CLS]
+        return total * torch.cat([patches.flatten(1), ~self.ids.special(batch.word_ids)], dim=1)
+
+    def hide(self, batch: Batch, patches: Tensor, words: Tensor, codes: Tensor) -> Masked:
+        """Patches go black, words become [MASK]; what stood there is what is asked."""
+        video = masked_codes.hide(batch.video, patches, self.config.swin.patch_px)
+        word_ids, asked = masked_words.corrupt(batch.word_ids, words, self.ids.mask)
+        targets = masked_codes.targets(codes, patches & has_video(batch)[:, None, None, None])
+        return Masked(replace(batch, video=video, word_ids=word_ids), asked, targets, has_video(batch))
+
+    def losses(self, masked: Masked, others: Tensor) -> dict[str, Tensor]:
+        """The three losses; ``others`` [batch, candidate]: whose texts each video is offered beside its own."""
+        video, text = self.embed(masked.batch)  # once: only the cross-modal transformer sees foils
+        patches, words = self.parts(self.fuse(video, text).hidden, masked.batch)
+        items = torch.arange(len(others), device=others.device).repeat_interleave(others.shape[1])
+        foils = self.parts(self.fuse(video.take(items), text.take(others.flatten())).hidden, masked.batch)[1]
+        scores = torch.cat([self.match(words)[:, None], self.match(foils).view(others.shape)], dim=1)
+        (word, word_is), (patch, code_is) = pick(words, masked.words), pick(patches, masked.codes)
+        return {
+            "words": masked_words.loss(self.word_head(word), word_is),
+            "codes": masked_codes.loss(self.code_head(patch), code_is),
+            "match": matching.loss(scores, masked.has_video),
+        }
+
+
+def has_video(batch: Batch) -> Tensor:
+    """bool [batch]: items whose clip was not dropped."""
+    seen = batch.video_mask
+    return torch.ones(len(batch), dtype=torch.bool, device=batch.video.device) if seen is None else seen
+
+
+NAMES = (
+    *prefixed(video_swin.NAMES, "enc_img.swin.", "swin."),
+    *prefixed(embeddings.PLACE_NAMES, "enc_img.", "places."),
+    *prefixed(embeddings.WORD_NAMES, "enc_txt.emb_txt.", "text."),
+    *prefixed(transformer.NAMES, "trsfr.", "fusion."),
+    *prefixed(heads.MASKED_WORDS_NAMES, "fc_mtm.", "word_head."),
+    *prefixed(heads.PERCEPTRON_NAMES, "fc_mvm.", "code_head."),
+    *prefixed(heads.PERCEPTRON_NAMES, "fc.", "match_head."),
+    *prefixed(dvae.NAMES, "dvae.", "dvae."),
+)
+
+FAMILY = Family(
+    name="violet",
+    title="VIOLET",
+    paper="End-to-End Video-Language Transformers with Masked Visual-token Modeling",
+    year=2021,
+    arxiv="2111.12681",
+    build=VIOLET,
+    sizes={
+        "mini": Config(
+            inputs=Inputs(frames=4, sampling="interior", size_px=96, max_words=24, vocabulary="world"),
+            words=None,
+            swin=SwinConfig((2, 4, 4), 1, 32, (2, 2, 2), (1, 2, 4), (4, 6, 6), drop_path=0.0),
+            dvae=DVAEConfig(width=16, blocks=1, codes=256, decoder_width=32),
+            **{"codes": 256, "width": 128, "depth": 3, "heads": 4, "inner": 512, "dropout": 0.0},
+            **{"word_places": 24, "patch_places": 36, "frame_places": 4, "place_std": 0.5},
+        ),
+        "published": Config(),
+    },
+    heads=("word_logits", "code_logits", "match_logits"),
+    objectives=("masked_words", "masked_codes", "matching", "blockwise", "attended"),
+    frames_ahead=1,
+    names=NAMES,
+    doubles={"fc_mtm.predictions.decoder.bias": "fc_mtm.predictions.bias"},
+    manifests={
+        ("violet", "VIOLET_Pretrain"): "",
+        ("dalle", "Encoder"): "dvae.encoder.",
+        ("dalle", "Decoder"): "dvae.decoder.",
+    },
+    parts={"video_swin": "swin.", "dvae": "dvae."},
+    checkpoints={
+        "ckpt_violet_pretrain.pt": "YT-Temporal-180M, WebVid-2.5M and CC3M; Google Drive, see the authors' README",
+        "encoder.pkl, decoder.pkl": "the discrete VAE, from cdn.openai.com/dall-e",
+    },
+)

@@ -1,0 +1,158 @@
+"""The families: the folder ``models/`` is the list, and each file in it is one paper.
+
+    names()                          what there is
+    family("violet")                 one page's ``FAMILY``, imported only now
+    build("violet", "published")     a model with fresh weights, on any device ("meta" costs nothing)
+    load("violet")                   the miniature that is shipped
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vtexplore.assets import find
+from vtexplore.errors import AssetError, ConfigError
+from vtexplore.types import Inputs
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_PAGES = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the rest of the house may know of a paper; the last lines of its page.
+
+    ``build(config)`` makes the model; ``sizes`` names Configs ("mini" is shipped trained, "published" is
+    the authors'); ``heads`` are the fields of ``Output`` that it fills. ``frames_independent``: its score
+    of a video cannot depend on the order of frames. ``frames_ahead``: how many later frames the patch
+    embedding of a frame's token sees. ``names`` translate the published file's tensors, ``doubles`` are
+    those stored twice; ``manifests`` say which stored lists of keys describe it (file and entry → prefix
+    that the names get before translation). ``parts`` are shared between miniatures (kind → prefix of our
+    names). ``checkpoints`` are public files (name → what it is).
+    """
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    arxiv: str
+    build: Callable[[Any], nn.Module]
+    sizes: Mapping[str, Any]
+    heads: tuple[str, ...]
+    objectives: tuple[str, ...]
+    frames_independent: bool = False
+    frames_ahead: int = 0
+    names: tuple[tuple[str, str], ...] = ()
+    doubles: Mapping[str, str] = field(default_factory=dict)
+    manifests: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
+
+    def config(self, size: str = "mini", **overrides: Any) -> Any:
+        """A size's Config with some fields replaced; ``ConfigError`` names what there is."""
+        if size not in self.sizes:
+            raise ConfigError(f"{self.name} has no size {size!r}; it has {', '.join(self.sizes)}.")
+        config = self.sizes[size]
+        if unknown := [k for k in overrides if k not in inspect.signature(type(config)).parameters]:
+            known = ", ".join(inspect.signature(type(config)).parameters)
+            raise ConfigError(f"{self.name} has no setting {unknown[0]!r}; it has {known}.")
+        return replace(config, **overrides)
+
+    def golden(self, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the original code put out, computed by the page from the weights and inputs of a golden file."""
+        return golden_reader(self.name)(config, tensors)
+
+    def inputs(self, size: str = "mini") -> Inputs:
+        """What a size wants to see of a clip and a text."""
+        inputs: Inputs = self.config(size).inputs
+        return inputs
+
+
+def names() -> tuple[str, ...]:
+    """The families that there are: the files of ``models/``, in order of the alphabet."""
+    return tuple(sorted(p.stem for p in _PAGES.glob("[a-z]*.py")))
+
+
+def family(name: str) -> Family:
+    """One page's ``FAMILY``. Raises ``ConfigError`` for an unknown name and suggests the nearest."""
+    if name not in names():
+        near = get_close_matches(name.lower(), names(), n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(names()) or 'none yet'}."
+        raise ConfigError(f"There is no family called {name!r}. {hint}")
+    page: Family = import_module(f"vtexplore.models.{name}").FAMILY
+    return page
+
+
+def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) -> nn.Module:
+    """A model of a family with fresh weights, in evaluation mode; ``overrides`` replace fields of its Config.
+
+    ``device="meta"`` gives names and shapes without memory. Raises ``ConfigError`` for an unknown name,
+    size or setting.
+    """
+    import torch
+
+    from vtexplore.blocks.tap import name_taps
+
+    page = family(name)
+    config = page.config(size, **overrides)
+    with torch.device(device):
+        model = name_taps(page.build(config)).eval()
+    model.name, model.size, model.weights_hash = name, size, None
+    return model
+
+
+def load(name: str, size: str = "mini", device: Any = "cpu") -> nn.Module:
+    """A family with the weights that come with vtexplore, in evaluation mode.
+
+    Raises ``ConfigError`` for an unknown name or size, ``AssetError`` if no weights are shipped for it.
+    """
+    from vtexplore.weights import load_miniature
+
+    page = family(name)
+    if size != "mini":
+        raise ConfigError(f"Only miniatures are shipped; build({name!r}, {size!r}) gives that size without weights.")
+    model = build(name, size)
+    model.weights_hash = load_miniature(model, name, page.parts)
+    return model.to(device)
+
+
+Reader = Callable[[Mapping[str, Any], Mapping[str, "Tensor"]], dict[str, "Tensor"]]
+
+
+def golden_reader(name: str) -> Reader:
+    """The function that recomputes a golden file (of a family or of a backbone): ``models/golden/<name>.py``."""
+    if not (_PAGES / "golden" / f"{name}.py").is_file():
+        raise ConfigError(f"Nobody reads the golden file of {name!r}. Write vtexplore/models/golden/{name}.py.")
+    reader: Reader = import_module(f"vtexplore.models.golden.{name}").golden
+    return reader
+
+
+def shipped(name: str) -> bool:
+    """Whether a family's miniature comes with this vtexplore."""
+    try:
+        return find(f"miniatures/{name}.safetensors").is_file()
+    except AssetError:
+        return False
+
+
+def table_markdown() -> str:
+    """The README's table of families: page, proof of parity, miniature, published weights."""
+    rows = ["| page | paper | parity | miniature | published weights |", "|---|---|---|---|---|"]
+    for name in names():
+        page = family(name)
+        rows.append(
+            f"| [{page.title}](vtexplore/models/{name}.py) "
+            f"| [{page.paper}, {page.year}](https://arxiv.org/abs/{page.arxiv}) "
+            f"| {'every output ≤ 1e-4' if (_PAGES / 'golden' / f'{name}.py').is_file() else '–'} "
+            f"| {'shipped' if shipped(name) else '–'} "
+            f"| {len(page.checkpoints) or '–'} |"
+        )
+    return "\n".join(rows)
