@@ -20,10 +20,20 @@ from vtexplore.world.foils import KINDS as FOIL_KINDS
 from vtexplore.world.foils import Foil, holds, sibling_batch, siblings
 from vtexplore.world.language import Caption, Clause, Noun, Statement, Style, say
 from vtexplore.world.render import boxes, masks, render
-from vtexplore.world.sampling import CannotPlace, sample_scene
+from vtexplore.world.sampling import CannotPlace, draft_scene, sample_scene
 from vtexplore.world.scene import Act, Scene, Thing
 from vtexplore.world.shapes import SHAPES_THEME
+from vtexplore.world.telling import (
+    dense_captions,
+    dictionary,
+    narration,
+    questions,
+    rewrites,
+    scene_graph,
+    tags,
+)
 from vtexplore.world.theme import Action, Background, Shape, Theme, Voice
+from vtexplore.world.vocabulary import WORDS, build_vocabulary, lexicon, sentences
 
 __all__ = [
     "FOIL_KINDS",
@@ -42,13 +52,25 @@ __all__ = [
     "Style",
     "Theme",
     "Thing",
+    "WORDS",
     "Voice",
     "boxes",
+    "build_vocabulary",
+    "dense_captions",
+    "dictionary",
+    "draft_scene",
     "holds",
+    "lexicon",
     "masks",
+    "narration",
+    "questions",
     "render",
+    "rewrites",
     "sample_scene",
     "say",
+    "scene_graph",
+    "sentences",
     "sibling_batch",
     "siblings",
+    "tags",
 ]

@@ -126,15 +126,21 @@ class _Writer:
                 concept = concept.replace("target", clause.target or "")
             self.add(concept, role, objects, event)
 
-    def clause(self, theme: Theme, clause: Clause, event: int, again: bool) -> None:
+    def clause(self, theme: Theme, clause: Clause, event: int, again: bool, verb: str) -> None:
+        """``verb`` says where the first word of the action stands: "" after the subject, "first", "last"."""
+        says = self.voice.says.get(clause.kind, theme.actions[clause.kind].says)
+        if verb == "first":
+            self.slots(says[:1], clause, event)
         if again:  # the object was named before: "... before it spins"
             self.add("it." + clause.subject.shape, "function", (clause.subject.thing,))
         else:
             self.noun(self.voice.noun, clause.subject)
-        self.slots(self.voice.says.get(clause.kind, theme.actions[clause.kind].says), clause, event)
+        self.slots(says[1:] if verb else says, clause, event)
         if clause.other is not None:
             self.noun(self.voice.noun_with, clause.other)
             self.slots(self.voice.after.get(clause.kind, ()), clause, event)
+        if verb == "last":
+            self.slots(says[:1], clause, event)
 
 
 def say(theme: Theme, statement: Statement, style: Style, language: str = "en") -> Caption:
@@ -156,9 +162,9 @@ def say(theme: Theme, statement: Statement, style: Style, language: str = "en") 
             out.add(piece, "function")
         else:
             for token in _parts(templates[style.template % len(templates)]):
-                if token in ("{A}", "{B}"):
+                if token[0] == "{":
                     k = "AB".index(token[1])
-                    out.clause(theme, statement.clauses[k], k, again=same and mentioned)
+                    out.clause(theme, statement.clauses[k], k, same and mentioned, token[3:-1])
                     mentioned = True
                 else:
                     out.add(token, "connective")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
+from vtexplore.world.tongues import CHINESE, GERMAN
 from vtexplore.world.theme import Action, Background, Shape, Slot, Theme, Voice
 
 
@@ -125,9 +126,24 @@ _THIRD = {
     "swap": "trades", "pass": "travels",
 }  # fmt: skip
 
+# After one step of a longer script the next is drawn from here where possible; "*" is any other action.
+NEXT_STEP = {
+    "shrinks": {"vanishes": 0.7},
+    "grows": {"spins": 0.6},
+    "spins": {"slides left": 0.3, "slides right": 0.3},
+    "bounces": {"turns": 0.6},
+    "turns": {"shrinks": 0.5},
+    "vanishes": {"appears": 0.7},
+    "appears": {"bounces": 0.6},
+}
 
-def _voice(words: dict[str, str]) -> Voice:
-    return Voice(words, TEMPLATES, FRAMES)
-
-
-SHAPES_THEME = Theme("shapes", COLOURS, SHAPES, BACKGROUNDS, ACTIONS, tuple(map(_voice, (_PLAIN, _SECOND, _THIRD))))
+SHAPES_THEME = Theme(
+    "shapes",
+    COLOURS,
+    SHAPES,
+    BACKGROUNDS,
+    ACTIONS,
+    voices=tuple(Voice(words, TEMPLATES, FRAMES) for words in (_PLAIN, _SECOND, _THIRD)),
+    languages={"de": GERMAN, "zh": CHINESE},
+    next_step=NEXT_STEP,
+)

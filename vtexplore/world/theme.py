@@ -83,7 +83,8 @@ class Voice:
     {colour} and {shape} are filled in before lookup; a key with a dot falls back to the part before it
     ("red.with" → "red"). ``says`` overrides the phrase of single actions, ``after`` holds words that
     follow the second noun of a relation.
-    ``templates`` by kind of statement ("one", "then", "while"): strings with {A} (earlier) and {B};
+    ``templates`` by kind of statement ("one", "then", "while"): strings with {A} (earlier) and {B}, where
+    {A:first} and {A:last} move the verb (the first word of ``says``) before or behind its clause;
     ``frames`` by kind: what may stand around it, with {it} and optionally {where}; ``where`` spells the
     background.
     """
