@@ -1,14 +1,15 @@
 """The families: the folder ``models/`` is the list, and each file in it is one paper.
 
-    names()                          what there is
-    family("violet")                 one page's ``FAMILY``, imported only now
-    build("violet", "published")     a model with fresh weights, on any device ("meta" costs nothing)
-    load("violet")                   the miniature that is shipped
+names()                          what there is
+family("violet")                 one page's ``FAMILY``, imported only now
+build("violet", "published")     a model with fresh weights, on any device ("meta" costs nothing)
+load("violet")                   the miniature that is shipped
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -94,7 +95,8 @@ def family(name: str) -> Family:
 def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) -> nn.Module:
     """A model of a family with fresh weights, in evaluation mode; ``overrides`` replace fields of its Config.
 
-    ``device="meta"`` gives names and shapes without memory. Raises ``ConfigError`` for an unknown name,
+    It carries ``name``, ``size``, ``inputs`` (what to ``prepare`` for it), ``weights_hash`` (None: fresh) and
+    ``card`` (what is known of its weights; empty: fresh). ``device="meta"`` gives names and shapes without memory. Raises ``ConfigError`` for an unknown name,
     size or setting.
     """
     import torch
@@ -105,12 +107,13 @@ def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) 
     config = page.config(size, **overrides)
     with torch.device(device):
         model = name_taps(page.build(config)).eval()
-    model.name, model.size, model.weights_hash = name, size, None
+    model.name, model.size, model.inputs = name, size, config.inputs
+    model.weights_hash, model.card = None, {}
     return model
 
 
 def load(name: str, size: str = "mini", device: Any = "cpu") -> nn.Module:
-    """A family with the weights that come with vtexplore, in evaluation mode.
+    """A family with the weights that come with vtexplore, in evaluation mode, with their ``card``; see ``build``.
 
     Raises ``ConfigError`` for an unknown name or size, ``AssetError`` if no weights are shipped for it.
     """
@@ -121,7 +124,17 @@ def load(name: str, size: str = "mini", device: Any = "cpu") -> nn.Module:
         raise ConfigError(f"Only miniatures are shipped; build({name!r}, {size!r}) gives that size without weights.")
     model = build(name, size)
     model.weights_hash = load_miniature(model, name, page.parts)
+    model.card = card(name)
     return model.to(device)
+
+
+def card(name: str) -> dict[str, Any]:
+    """What is known of a miniature: how it was made, what it was measured to do, which words it knows.
+
+    Raises ``AssetError`` if no miniature of that name is shipped.
+    """
+    found: dict[str, Any] = json.loads(find(f"miniatures/{name}.json").read_text("utf-8"))
+    return found
 
 
 Reader = Callable[[Mapping[str, Any], Mapping[str, "Tensor"]], dict[str, "Tensor"]]

@@ -101,9 +101,7 @@ def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         arrays[f"a{len(arrays)}"] = value
         return {"$array": f"a{len(arrays) - 1}"}
     if is_dataclass(value) and not isinstance(value, type):
-        return {"$type": type(value).__name__} | {
-            f.name: _pack(getattr(value, f.name), arrays) for f in fields(value)
-        }
+        return {"$type": type(value).__name__} | {f.name: _pack(getattr(value, f.name), arrays) for f in fields(value)}
     if isinstance(value, tuple):
         return {"$tuple": [_pack(v, arrays) for v in value]}
     if isinstance(value, list):

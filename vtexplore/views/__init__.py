@@ -1,0 +1,15 @@
+"""A result becomes a picture: matplotlib figures with words for labels and a text for those who cannot see.
+
+``VIEWS`` is the table through which a result finds its pictures: name of its type → kind → function. The
+first kind is what a result shows of itself. Every function takes the result and returns a ``Picture``.
+"""
+
+VIEWS: dict[str, dict[str, str]] = {
+    "AttendResult": {
+        "overlay": "vtexplore.views.overlay:overlay",
+        "word_frame": "vtexplore.views.word_frame:word_frame",
+        "head_grid": "vtexplore.views.head_grid:head_grid",
+    },
+    "FillMaskResult": {"bars": "vtexplore.views.masked_word:bars"},
+    "GroundingResult": {"heads": "vtexplore.views.head_grid:grounding_heads"},
+}
