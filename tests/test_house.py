@@ -22,7 +22,7 @@ PACKAGE = ROOT / "vtexplore"
 FLOORS = (
     {"errors", "assets", "files", "types"},
     {"blocks", "objectives", "data", "world", "registry"},
-    {"models", "record", "train", "weights", "evaluate"},
+    {"models", "record", "train", "eyes", "tasks", "weights", "evaluate"},
     {"probes"},
     {"views"},
     {"widgets"},
