@@ -96,8 +96,8 @@ def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) 
     """A model of a family with fresh weights, in evaluation mode; ``overrides`` replace fields of its Config.
 
     It carries ``name``, ``size``, ``inputs`` (what to ``prepare`` for it), ``weights_hash`` (None: fresh) and
-    ``card`` (what is known of its weights; empty: fresh). ``device="meta"`` gives names and shapes without memory. Raises ``ConfigError`` for an unknown name,
-    size or setting.
+    ``card`` (what is known of its weights; empty: fresh). ``device="meta"`` gives names and shapes without
+    memory. Raises ``ConfigError`` for an unknown name, size or setting.
     """
     import torch
 
