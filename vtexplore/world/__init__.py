@@ -13,16 +13,20 @@
 
 Read in this order: ``theme`` (what a world is made of) → ``shapes`` (the default one) → ``scene`` →
 ``motion`` (where everything is at a time) → ``sampling`` (drawing scenes) → ``render`` (pixels) →
-``language`` (words) → ``foils`` (falsehoods). numpy only.
+``language`` (words) → ``foils`` (falsehoods) → ``telling`` (all that can be said) → ``script`` (longer
+videos) → ``sound``, ``truth``, ``video_file``. ``garden`` is another world. numpy only; av for files.
 """
 
 from vtexplore.world.foils import KINDS as FOIL_KINDS
 from vtexplore.world.foils import Foil, holds, sibling_batch, siblings
+from vtexplore.world.garden import GARDEN_THEME
 from vtexplore.world.language import Caption, Clause, Noun, Statement, Style, say
 from vtexplore.world.render import boxes, masks, render
 from vtexplore.world.sampling import CannotPlace, draft_scene, sample_scene
 from vtexplore.world.scene import Act, Scene, Thing
+from vtexplore.world.script import script
 from vtexplore.world.shapes import SHAPES_THEME
+from vtexplore.world.sound import stereo, waveform
 from vtexplore.world.telling import (
     dense_captions,
     dictionary,
@@ -33,11 +37,14 @@ from vtexplore.world.telling import (
     tags,
 )
 from vtexplore.world.theme import Action, Background, Shape, Theme, Voice
+from vtexplore.world.video_file import example_clips, write_mp4
 from vtexplore.world.vocabulary import WORDS, build_vocabulary, lexicon, sentences
 
 __all__ = [
     "FOIL_KINDS",
+    "GARDEN_THEME",
     "SHAPES_THEME",
+    "WORDS",
     "Act",
     "Action",
     "Background",
@@ -52,13 +59,13 @@ __all__ = [
     "Style",
     "Theme",
     "Thing",
-    "WORDS",
     "Voice",
     "boxes",
     "build_vocabulary",
     "dense_captions",
     "dictionary",
     "draft_scene",
+    "example_clips",
     "holds",
     "lexicon",
     "masks",
@@ -69,8 +76,12 @@ __all__ = [
     "sample_scene",
     "say",
     "scene_graph",
+    "script",
     "sentences",
     "sibling_batch",
     "siblings",
+    "stereo",
     "tags",
+    "waveform",
+    "write_mp4",
 ]

@@ -23,13 +23,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 
+from vtexplore.errors import ConfigError
 from vtexplore.world.language import Caption, Clause, Statement
 from vtexplore.world.motion import shift
-from vtexplore.world.sampling import pick, sample_scene, settle, shape_act
-from vtexplore.world.scene import Act, Scene
+from vtexplore.world.sampling import chain_sizes, pick, sample_scene, settle, shape_act
+from vtexplore.world.scene import Act, Scene, Thing
 from vtexplore.world.shapes import SHAPES_THEME
 from vtexplore.world.theme import Theme
 
@@ -56,14 +59,14 @@ def holds(scene: Scene, statement: Statement) -> bool:
     if statement.background != scene.background:
         return False
     fits = [[e for e in scene.events if _fits(scene, e, c)] for c in statement.clauses]
-    if statement.join == "one":
-        return bool(fits[0])
-    for a in fits[0]:
-        for b in fits[1]:
-            together = min(a.end_s, b.end_s) - max(a.start_s, b.start_s) > 0.5
-            if a is not b and (together if statement.join == "while" else not together and a.start_s < b.start_s):
-                return True
-    return False
+    return any(_timed(told, statement.join) for told in product(*fits))
+
+
+def _timed(acts: tuple[Act, ...], join: str) -> bool:
+    """Whether events lie in time as told: one by one in this order, or all at once."""
+    if join == "while":
+        return len(set(acts)) == len(acts) and min(a.end_s for a in acts) - max(a.start_s for a in acts) > 0.5
+    return all(a.end_s <= b.start_s for a, b in pairwise(acts))
 
 
 def _fits(scene: Scene, act: Act, clause: Clause) -> bool:
@@ -77,7 +80,7 @@ def _fits(scene: Scene, act: Act, clause: Clause) -> bool:
 def foil(scene: Scene, kind: str, rng: np.random.Generator) -> Foil | None:
     """A false caption of a kind, or None if this scene has none of it (see the table above).
 
-    Raises ``ValueError`` for an unknown kind.
+    Raises ``ConfigError`` for an unknown kind.
     """
     for edited in _edits(scene, kind, rng):
         caption, old = edited.caption, scene.caption.words
@@ -92,7 +95,7 @@ def sibling(scene: Scene, kind: str, rng: np.random.Generator) -> Scene | None:
     None if the scene has no such foil or the edit finds no place. What was not edited keeps its place,
     unless the edited object fits nowhere beside it.
 
-    Raises ``ValueError`` for an unknown kind.
+    Raises ``ConfigError`` for an unknown kind.
     """
     for attempt, edited in enumerate(_edits(scene, kind, rng)):
         placed = _placed(scene, edited, rng)
@@ -124,7 +127,12 @@ def siblings(scene: Scene, rng: np.random.Generator, count: int) -> list[Scene]:
 
 
 def sibling_batch(
-    rng: np.random.Generator | int, n: int, group: int = 4, split: str = "train", theme: Theme = SHAPES_THEME, **options: object
+    rng: np.random.Generator | int,
+    n: int,
+    group: int = 4,
+    split: str = "train",
+    theme: Theme = SHAPES_THEME,
+    **options: Any,
 ) -> list[Scene]:
     """``n`` scenes in groups of a scene and its siblings (``group`` each; the last may be smaller).
 
@@ -136,7 +144,7 @@ def sibling_batch(
     out: list[Scene] = []
     while len(out) < n:
         want = min(group, n - len(out))
-        base = sample_scene(rng, split, theme=theme, **options)  # type: ignore[arg-type]
+        base = sample_scene(rng, split, theme=theme, **options)
         family = [base, *siblings(base, rng, want - 1)]
         if len(family) < want:  # a lonely scene (rare): take another
             continue
@@ -153,7 +161,9 @@ def sibling_batch(
 def _edits(scene: Scene, kind: str, rng: np.random.Generator) -> Iterator[Scene]:
     """Edited scenes, not placed yet, in random order: sound, in the split, and false as captions."""
     if kind not in KINDS:
-        raise ValueError(f"a foil is one of {', '.join(KINDS)}; not {kind!r}")
+        raise ConfigError(f"a foil is one of {', '.join(KINDS)}; not {kind!r}")
+    if scene.join == "script" and kind not in ("colour", "object"):
+        return  # a script has foils of names only: its steps lean on one another
     options = _EDITS[kind](scene)
     for i in rng.permutation(len(options)):
         edited = _apply(scene, kind, options[i], rng)
@@ -181,14 +191,19 @@ def _same_phrase(scene: Scene, a: str, b: str) -> bool:
 
 def _verb_options(scene: Scene) -> list[tuple[int, str]]:
     theme, out = scene.theme, []
+    twice = len(scene.events) == 2 and scene.events[0].objects == scene.events[1].objects
     for i, e in enumerate(scene.events):
         mine = theme.actions[e.kind]
         for name, other in theme.actions.items():
-            fits = other.arity == mine.arity and name not in (e.kind, mine.reverse) and other.motion != "slide"
-            if mine.arity == 1:
-                fits = fits and _same_phrase(scene, e.kind, name)
-            if fits and not (len(scene.events) == 2 and scene.events[0].objects == scene.events[1].objects and other.motion == "fade"):
-                out.append((i, name))
+            if other.arity != mine.arity or name in (e.kind, mine.reverse):
+                continue
+            if mine.motion == other.motion == "slide":  # that is a direction
+                continue
+            if mine.arity == 1 and not _same_phrase(scene, e.kind, name):
+                continue
+            if twice and other.motion == "fade":  # what is not there can do nothing else
+                continue
+            out.append((i, name))
     return out
 
 
@@ -237,9 +252,13 @@ def _apply(scene: Scene, kind: str, option: tuple[int, str], rng: np.random.Gene
     """The scene after an edit, everybody still in the old place."""
     which, value = option
     things, events = list(scene.objects), list(scene.events)
+
+    def motion(name: str) -> str:
+        return scene.theme.actions[name].motion
+
     if kind in ("colour", "object"):
-        part = "colour" if kind == "colour" else "shape"
-        things[which] = replace(things[which], **{part: value})
+        thing = things[which]
+        things[which] = replace(thing, colour=value) if kind == "colour" else replace(thing, shape=value)
         if any(e.target == things[which].colour and which in e.objects for e in events):
             return None  # "the blue circle turns blue"
     elif kind in ("binding", "action_binding"):
@@ -256,31 +275,50 @@ def _apply(scene: Scene, kind: str, option: tuple[int, str], rng: np.random.Gene
         o = events[which].objects[0]
         things[o], events[which] = replace(things[o], colour=value), replace(events[which], target=things[o].colour)
     elif kind == "order":
-        a, b = events
-        events = [replace(b, start_s=a.start_s, end_s=a.end_s), replace(a, start_s=b.start_s, end_s=b.end_s)]
+        first, second = events
+        events = [
+            replace(second, start_s=first.start_s, end_s=first.end_s),
+            replace(first, start_s=second.start_s, end_s=second.end_s),
+        ]
+        if first.objects == second.objects and {motion(first.kind), motion(second.kind)} == {"size"}:
+            o = first.objects[0]  # growing and shrinking back becomes shrinking and growing back
+            things[o] = replace(things[o], radius=things[o].radius + first.amount)
     elif kind == "reversed_verb":
         e = events[which]
         events[which] = replace(e, kind=value, move=(-e.move[0], -e.move[1]), amount=-e.amount)
-        if scene.theme.actions[value].motion == "pass":
-            events[which] = replace(events[which], move=e.move)
-        if e.amount and scene.theme.actions[value].motion == "size":
+        if motion(value) == "size":
             o = e.objects[0]
             things[o] = replace(things[o], radius=things[o].radius + e.amount)
-    else:  # verb, direction: a new event in the old window
-        e = events[which]
-        if scene.theme.actions[e.kind].motion == "size":  # undo the size that the old event asked for
-            o = e.objects[0]
-            things[o] = replace(things[o], radius=min(things[o].radius, things[o].radius + e.amount))
-        slots = 1 if scene.join == "then" else 2
-        act, things = shape_act(rng, scene.theme, value, e.objects, (e.start_s, e.end_s), slots, things)
-        events[which] = act
+    else:
+        events[which], things = _other_act(scene, which, value, rng)
     return replace(scene, objects=tuple(things), events=tuple(events))
+
+
+def _other_act(scene: Scene, which: int, kind: str, rng: np.random.Generator) -> tuple[Act, list[Thing]]:
+    """Another event in the window of one, as like it as can be, and the things, sized for it."""
+    theme, act, things = scene.theme, scene.events[which], list(scene.objects)
+    old, new = theme.actions[act.kind], theme.actions[kind]
+    if old.motion == new.motion == "pass":
+        return replace(act, kind=kind), things
+    if old.motion == new.motion == "slide":
+        far = max(map(abs, act.move))
+        return replace(act, kind=kind, move=(new.towards[0] * far, new.towards[1] * far)), things
+    if old.motion == "size":  # undo the size that the old event asked for
+        o = act.objects[0]
+        things[o] = replace(things[o], radius=min(things[o].radius, things[o].radius + act.amount))
+    slots = 1 if scene.join == "then" else 2  # half clips
+    other, things = shape_act(rng, theme, kind, act.objects, (act.start_s, act.end_s), slots, things)
+    events = list(scene.events)
+    events[which] = other
+    events, things = chain_sizes(theme, events, things)
+    return events[which], things
 
 
 def _placed(scene: Scene, edited: Scene, rng: np.random.Generator) -> Scene | None:
     """The edited scene with everybody in the old place if possible, else the edited actors moved."""
     old = {o: (t.x, t.y) for o, t in enumerate(scene.objects)}
-    busy = [o for o in _actors(edited) if [e for e in edited.events if o in e.objects] != [e for e in scene.events if o in e.objects]]
+    changed = [e for pair in zip(scene.events, edited.events, strict=True) if pair[0] != pair[1] for e in pair]
+    busy = {o for e in changed for o in e.objects}
     wishes = [_retraced(scene, edited, old), old]
     if busy:
         wishes.append({o: at for o, at in old.items() if o not in busy})
@@ -291,8 +329,8 @@ def _retraced(scene: Scene, edited: Scene, old: dict[int, tuple[float, float]]) 
     """Places from which a reversed slide goes the very way of the old one, back to front."""
     out = dict(old)
     for before, after in zip(scene.events, edited.events, strict=True):
-        if before.kind != after.kind and before.objects == after.objects and scene.theme.actions[before.kind].reverse == after.kind:
-            dx, dy = shift(scene.theme, before, before.objects[0])
-            x, y = out[before.objects[0]]
-            out[before.objects[0]] = (x + dx, y + dy)
+        o = before.objects[0]
+        if before.kind != after.kind and after.kind == scene.theme.actions[before.kind].reverse:
+            dx, dy = shift(scene.theme, before, o)
+            out[o] = (out[o][0] + dx, out[o][1] + dy)
     return out

@@ -7,7 +7,7 @@ without a look at the content, and every word knows what it names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -37,7 +37,11 @@ class Clause:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a caption claims: clauses in the order in which they happen, joined by "one", "then" or "while"."""
+    """What a caption claims: clauses in the order in which they happen.
+
+    ``join`` is "one" (a single clause), "then" (two, one after the other), "while" (two at once) or
+    "script" (any number, one after the other).
+    """
 
     join: str
     clauses: tuple[Clause, ...]
@@ -46,7 +50,7 @@ class Statement:
     @property
     def nouns(self) -> tuple[Noun, ...]:
         """Every noun once, in the order of mention by clause."""
-        seen = {}
+        seen: dict[int, Noun] = {}
         for c in self.clauses:
             for noun in (c.subject, c.other):
                 if noun is not None:
@@ -114,6 +118,9 @@ class _Writer:
         if word:
             self.words.append(Phrase(len(self.words), word, role, key.split(".", 1)[0], objects, event))
 
+    def caption(self, statement: Statement, style: Style, language: str) -> Caption:
+        return Caption(" ".join(w.text for w in self.words), tuple(self.words), statement, style, language)
+
     def noun(self, pattern: tuple[str, ...], noun: Noun) -> None:
         for part in pattern:
             role = "colour" if "{colour}" in part else "shape" if part == "{shape}" else "function"
@@ -146,9 +153,11 @@ class _Writer:
 def say(theme: Theme, statement: Statement, style: Style, language: str = "en") -> Caption:
     """Spell a statement.
 
-    Raises ``ValueError`` if the theme does not speak ``language``.
+    Raises ``ConfigError`` if the theme does not speak ``language``.
     """
     voice = theme.voice(style.voice, language)
+    if statement.join == "script":
+        return _recount(theme, statement, style, language)
     templates, frames = voice.templates[statement.join], voice.frames[statement.join]
     out = _Writer(voice)
     same = len({c.subject.thing for c in statement.clauses}) < len(statement.clauses)
@@ -168,7 +177,20 @@ def say(theme: Theme, statement: Statement, style: Style, language: str = "en") 
                     mentioned = True
                 else:
                     out.add(token, "connective")
-    return Caption(voice.glue.join(w.text for w in out.words), tuple(out.words), statement, style, language)
+    return out.caption(statement, style, language)
+
+
+def _recount(theme: Theme, statement: Statement, style: Style, language: str) -> Caption:
+    """Any number of clauses in their order in time, joined as the "script" template joins two."""
+    voice = theme.voice(style.voice, language)
+    first, *between, later = _parts(voice.templates["script"][0])
+    out = _Writer(voice)
+    for k, clause in enumerate(statement.clauses):
+        for token in between if k else ():
+            out.add(token, "connective")
+        again = k > 0 and clause.subject == statement.clauses[k - 1].subject
+        out.clause(theme, clause, k, again, (later if k else first)[3:-1])
+    return out.caption(statement, style, language)
 
 
 def retell(caption: Caption, theme: Theme, rng: np.random.Generator) -> Caption:
@@ -177,8 +199,3 @@ def retell(caption: Caption, theme: Theme, rng: np.random.Generator) -> Caption:
         other = say(theme, caption.statement, draw_style(rng, theme, caption.statement.join))
         if other.text != caption.text:
             return other
-
-
-def with_thing(noun: Noun, thing: int) -> Noun:
-    """The same name for another object."""
-    return replace(noun, thing=thing)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GRID = 4096
 HOP_LOW = 0.35  # every other hop is lower: two frames of a bouncing object differ
 MOTIONS = ("slide", "size", "spin", "hop", "shake", "fade", "turn", "collide", "swap", "pass")
+_CODE = {name: code for code, name in enumerate(MOTIONS)}
 
 
 def snap(value: float) -> float:
@@ -92,26 +93,27 @@ def poses(scenes: Sequence[Scene], times_s: np.ndarray) -> Poses:
     rgb0 = np.zeros((n, width, 3))
     shape = np.full((n, width), -1)
     rows: list[tuple[float, ...]] = []  # one per event and object in it
+    hidden: list[tuple[int, int]] = []  # objects that are still to appear
     for s, scene in enumerate(scenes):
         for o, thing in enumerate(scene.objects):
             home[s, o] = thing.x, thing.y, thing.radius, thing.angle
             rgb0[s, o] = theme.colours[thing.colour]
             shape[s, o] = theme.index("shape", thing.shape)
-        for act in scene.events:
-            rows.extend(_rows(theme, s, act))
+        rows.extend(_rows(scene, s))
+        hidden += [(s, o) for o in _unborn(scene)]
 
     x, y, radius, angle = (np.repeat(home[:, :, i, None], frames, axis=2) for i in range(4))
     alpha = np.repeat((shape >= 0)[:, :, None].astype(np.float64), frames, axis=2)
+    for unseen in hidden:
+        alpha[unseen] = 0.0
     rgb = np.repeat(rgb0[:, :, None], frames, axis=2)
     depth = np.zeros((n, width))
     if rows:
         table = np.array(rows)
         s, o, motion = (table[:, i].astype(int) for i in range(3))
         p = progress(times_s[s], table[:, 3], table[:, 4])  # [row, frame]
-        for code, name in enumerate(MOTIONS):
-            at = np.flatnonzero(motion == code)
-            if not len(at):
-                continue
+        for code in np.unique(motion):
+            name, at = MOTIONS[code], np.flatnonzero(motion == code)
             q, (ux, uy, amount, count, sign) = p[at], table[at, 5:10].T[:, :, None]
             where = (s[at], o[at])
             if name == "slide":
@@ -126,10 +128,9 @@ def poses(scenes: Sequence[Scene], times_s: np.ndarray) -> Poses:
             elif name == "shake":
                 np.add.at(x, where, amount * np.sin(2 * np.pi * count * q))
             elif name == "fade":
-                np.multiply.at(alpha, where, np.where(sign > 0, step(q), 1.0 - step(q)))
+                np.add.at(alpha, where, sign * step(q))
             elif name == "turn":
-                target = table[at, 10:13][:, None]  # [row, 1, rgb]
-                np.add.at(rgb, where, step(q)[..., None] * (target - rgb0[where][:, None]))
+                np.add.at(rgb, where, step(q)[..., None] * table[at, 10:13][:, None])
             elif name == "collide":
                 np.add.at(x, where, ux * approach(q))
                 np.add.at(y, where, uy * approach(q))
@@ -145,18 +146,35 @@ def poses(scenes: Sequence[Scene], times_s: np.ndarray) -> Poses:
     return Poses(x, y, radius, angle, alpha, rgb, depth, shape)
 
 
-def _rows(theme: Theme, scene: int, act: Act) -> list[tuple[float, ...]]:
+def _rows(scene: Scene, number: int) -> list[tuple[float, ...]]:
     """One row of numbers for each object that moves in an event."""
-    motion = theme.actions[act.kind].motion
-    target = theme.colours[act.target] if act.target else (0, 0, 0)
-    head = (MOTIONS.index(motion), act.start_s, act.end_s)
-    ux, uy = act.move
-    sign = theme.actions[act.kind].sign if motion in ("fade", "pass") else act.sign
-    tail = (act.amount, act.count, sign, *target)
-    rows = [(scene, act.objects[0], *head, ux, uy, *tail)]
-    if motion in ("collide", "swap"):  # the partner does the opposite
-        rows.append((scene, act.objects[1], *head, -ux, -uy, *tail))
+    rows = []
+    colour: dict[int, str] = {}  # of each object so far, for those that turn more than once
+    for act in scene.events:
+        action = scene.theme.actions[act.kind]
+        first, (ux, uy) = act.objects[0], act.move
+        change: tuple[float, ...] = (0.0, 0.0, 0.0)
+        if act.target:
+            old = scene.theme.colours[colour.get(first, scene.objects[first].colour)]
+            change = tuple(n - o for n, o in zip(scene.theme.colours[act.target], old, strict=True))
+            colour[first] = act.target
+        head = (_CODE[action.motion], act.start_s, act.end_s)
+        sign = action.sign if action.motion in ("fade", "pass") else act.sign
+        tail = (act.amount, act.count, sign, *change)
+        rows.append((number, first, *head, ux, uy, *tail))
+        if action.motion in ("collide", "swap"):  # the partner does the opposite
+            rows.append((number, act.objects[1], *head, -ux, -uy, *tail))
     return rows
+
+
+def _unborn(scene: Scene) -> list[int]:
+    """Objects that cannot be seen at time 0: the first thing that they do (of this kind) is to appear."""
+    fades: dict[int, int] = {}
+    for act in scene.events:
+        action = scene.theme.actions[act.kind]
+        if action.motion == "fade":
+            fades.setdefault(act.objects[0], action.sign)
+    return [o for o, sign in fades.items() if sign > 0]
 
 
 def shift(theme: Theme, act: Act, object_: int) -> tuple[float, float]:

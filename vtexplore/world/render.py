@@ -9,10 +9,12 @@ out of large tiles made once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from vtexplore.errors import ConfigError
 from vtexplore.world.motion import Poses, poses
 from vtexplore.world.scene import Scene
 from vtexplore.world.theme import NOISE, Background, Shape, Theme
@@ -21,7 +23,7 @@ ATLAS = 320  # texels along an atlas cell, which spans −1.25 … 1.25
 SPAN = 1.25
 TILE = 1024  # side of the noise tile
 CHUNK = 12  # scenes drawn together: small enough to stay in the processor's cache
-DARK, LIGHT = (20.0, 20.0, 24.0), (244.0, 244.0, 244.0)  # of the dot, whichever contrasts
+DARK, LIGHT = np.array([[20, 20, 24], [244, 244, 244]], dtype=np.float32)  # of the dot, whichever contrasts
 
 
 def render(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_px: int = 96) -> np.ndarray:
@@ -55,11 +57,10 @@ def masks(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_p
     times = np.broadcast_to(times, (len(scenes), times.shape[-1]))
     owner = np.full((len(scenes), times.shape[1], size_px * size_px), -1, dtype=np.int8)
     for sprite in _layers(scenes[0].theme, poses(scenes, times), size_px):
-        solid = (sprite.cover >= 0.5) & (sprite.alpha[:, None] >= 0.5)
-        row, at = np.nonzero(solid)
+        row, at = np.nonzero((sprite.cover * (sprite.alpha[:, None] >= 0.5)) >= 0.5)
         owner.reshape(-1, size_px * size_px)[sprite.image[row], sprite.pixel[row, at]] = sprite.object[row]
     owner = owner.reshape(len(scenes), 1, times.shape[1], size_px, size_px)
-    return owner == np.arange(width, dtype=np.int8)[None, :, None, None, None]
+    return np.equal(owner, np.arange(width, dtype=np.int8)[None, :, None, None, None])
 
 
 def boxes(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_px: int = 128) -> np.ndarray:
@@ -88,14 +89,14 @@ def boxes_of(visible: np.ndarray) -> np.ndarray:
 def distance(shape: Shape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Signed distance to a shape's outline in the unit circle, negative inside.
 
-    Raises ``ValueError`` for an unknown kind of outline.
+    Raises ``ConfigError`` for an unknown kind of outline.
     """
     if shape.outline == "disc":
         return np.hypot(x, y) - shape.size[0]
     if shape.outline == "ring":
         return np.abs(np.hypot(x, y) - shape.size[0]) - shape.size[1]
     if shape.outline != "polygon":
-        raise ValueError(f"outline is 'disc', 'ring' or 'polygon', not {shape.outline!r}")
+        raise ConfigError(f"outline is 'disc', 'ring' or 'polygon', not {shape.outline!r}")
     corners = np.array(shape.corners)
     best, inside = np.full(x.shape, np.inf), np.zeros(x.shape, dtype=bool)
     for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -117,14 +118,17 @@ def _atlas(theme: Theme) -> tuple[np.ndarray, np.ndarray]:
     return outline.astype(np.float32).ravel(), dot.astype(np.float32).ravel()
 
 
+@dataclass(frozen=True, slots=True)
 class _Sprites:
     """One layer of patches, at most one in each image: arrays [patch] and [patch, pixel of the patch]."""
 
-    __slots__ = ("alpha", "cover", "dot", "image", "object", "pixel", "rgb")
-
-    def __init__(self, **parts: np.ndarray) -> None:
-        for name, value in parts.items():
-            setattr(self, name, value)
+    image: np.ndarray  # [patch] which image (scene × frame)
+    object: np.ndarray  # [patch] which object of the scene
+    pixel: np.ndarray  # [patch, pixel] place in the image, row by row
+    cover: np.ndarray  # [patch, pixel] how much of it the shape covers, 0..1
+    dot: np.ndarray  # [patch, pixel] how much of it the dot covers
+    alpha: np.ndarray  # [patch]
+    rgb: np.ndarray  # [patch, rgb]
 
 
 def _layers(theme: Theme, p: Poses, size_px: int) -> Iterator[_Sprites]:
@@ -195,7 +199,7 @@ def _paste(canvas: np.ndarray, sprite: _Sprites) -> None:
     where = at[row, col]
     body = sprite.rgb.astype(np.float32)
     bright = body @ np.array([0.299, 0.587, 0.114], dtype=np.float32) > 118
-    ink = np.where(bright[:, None], np.float32(DARK), np.float32(LIGHT))
+    ink = np.where(bright[:, None], DARK, LIGHT)
     dot = sprite.dot[row, col][:, None]
     colour = body[row]
     colour += dot * (ink - body)[row]

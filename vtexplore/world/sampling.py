@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from vtexplore.errors import ConfigError
 from vtexplore.world.language import draw_style
 from vtexplore.world.motion import Disc, reach, shift, snap
 from vtexplore.world.scene import DURATION_S, Act, Scene, Thing
@@ -30,7 +31,7 @@ WINDOWS = {"full": (0.1125, 0.8875), "first": (0.1125, 0.4875), "second": (0.512
 JITTER = 0.0075
 
 
-class CannotPlace(RuntimeError):
+class CannotPlace(ConfigError):
     """No place was found in which these events fit into the frame."""
 
 
@@ -62,7 +63,7 @@ def sample_scene(
     Since a fair coin may reverse the scene, fixed ``kinds`` may come out as their reverses; if you need
     one very action, draw until it comes.
 
-    Raises ``ValueError`` for an unknown split or form, ``CannotPlace`` if nothing fits in 200 draws.
+    Raises ``ConfigError`` for an unknown split or form, ``CannotPlace`` if nothing fits in 200 draws.
     """
     rng = np.random.default_rng(seed)
     for _ in range(200):
@@ -85,12 +86,12 @@ def draft_scene(
 ) -> Scene:
     """What happens in a scene, and its words, without places: enough for text alone. See ``sample_scene``.
 
-    Raises ``ValueError`` for an unknown split or form, ``CannotPlace`` if the wishes contradict the split.
+    Raises ``ConfigError`` for an unknown split or form, ``CannotPlace`` if the wishes contradict the split.
     """
     if split not in ("train", "heldout"):
-        raise ValueError(f"split is 'train' or 'heldout', not {split!r}")
+        raise ConfigError(f"split is 'train' or 'heldout', not {split!r}")
     if form is not None and form not in FORMS:
-        raise ValueError(f"form is one of {', '.join(FORMS)}; not {form!r}")
+        raise ConfigError(f"form is one of {', '.join(FORMS)}; not {form!r}")
     rng = np.random.default_rng(seed)
     for _ in range(5000):
         scene = _draft(rng, theme, form or _form(rng, theme), split, kinds, objects, background)
@@ -115,8 +116,12 @@ def _draft(
     """Who does what, without places."""
     actors = 1 if form in ("one", "same") else 2
     n = count or actors + int(rng.random() * (4 - actors))
-    things = [Thing(c, s, 0.0, 0.0, between(rng, 0.11, 0.155), between(rng, -0.06, 0.06) % 1.0) for c, s in _looks(rng, theme, n)]
+    things = [
+        Thing(c, s, 0.0, 0.0, between(rng, 0.11, 0.155), between(rng, -0.06, 0.06) % 1.0)
+        for c, s in draw_looks(rng, theme, n)
+    ]
     doers: tuple[tuple[int, ...], ...]
+    slots: tuple[str, ...]
     if form == "relation":
         doers, slots = ((0, 1),), ("full",)
     elif form == "one":
@@ -133,6 +138,7 @@ def _draft(
         kind = kinds[i] if kinds else pick(rng, free)
         act, things = make_act(rng, theme, kind, who, slot, things)
         events.append(act)
+    events, things = chain_sizes(theme, events, things)
     join = {"one": "one", "relation": "one", "while": "while"}.get(form, "then")
     return Scene(
         theme, background or pick(rng, tuple(theme.backgrounds)), tuple(things), tuple(events), join,
@@ -141,7 +147,7 @@ def _draft(
     )  # fmt: skip
 
 
-def _looks(rng: np.random.Generator, theme: Theme, n: int) -> list[tuple[str, str]]:
+def draw_looks(rng: np.random.Generator, theme: Theme, n: int) -> list[tuple[str, str]]:
     """Distinct (colour, shape) pairs; half of the later ones share one half with the first."""
     colours, shapes = tuple(theme.colours), tuple(theme.shapes)
     out: list[tuple[str, str]] = []
@@ -206,6 +212,18 @@ def shape_act(
     return act, things
 
 
+def chain_sizes(theme: Theme, acts: Sequence[Act], things: Sequence[Thing]) -> tuple[list[Act], list[Thing]]:
+    """Events and things such that what grows and then shrinks (or the other way) comes back to its size."""
+    acts, things = list(acts), list(things)
+    sizes = all(theme.actions[a.kind].motion == "size" for a in acts)
+    if sizes and len(acts) == 2 and acts[0].objects == acts[1].objects and acts[0].kind != acts[1].kind:
+        o, change = acts[0].objects[0], abs(acts[0].amount)
+        small = min(things[o].radius, 0.109375)
+        acts[1] = replace(acts[1], amount=-acts[0].amount)
+        things[o] = replace(things[o], radius=small if acts[0].amount > 0 else small + change)
+    return acts, things
+
+
 # ── places ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -236,7 +254,9 @@ def swept(scene: Scene, thing: int) -> list[Disc]:
     return discs or [(0.0, 0.0, radius)]
 
 
-def settle(scene: Scene, rng: np.random.Generator, wishes: Sequence[dict[int, tuple[float, float]]] = ()) -> Scene | None:
+def settle(
+    scene: Scene, rng: np.random.Generator, wishes: Sequence[dict[int, tuple[float, float]]] = ()
+) -> Scene | None:
     """The scene with places such that nobody meets unless told to, and all stay in the frame.
 
     ``wishes`` are places to try first, {object: (x, y)}, each for some of the objects; what has no wish
@@ -249,7 +269,10 @@ def settle(scene: Scene, rng: np.random.Generator, wishes: Sequence[dict[int, tu
             a, b = act.objects
             groups.pop(b)
             groups[a].append((b, *_partner_offset(scene.theme, act, scene.objects)))
-    discs = {g: [(ox + x, oy + y, r) for o, ox, oy in members for x, y, r in swept(scene, o)] for g, members in groups.items()}
+    discs = {
+        g: [(ox + x, oy + y, r) for o, ox, oy in members for x, y, r in swept(scene, o)]
+        for g, members in groups.items()
+    }
     bounds = {}
     for g, ds in discs.items():
         low_x, high_x = EDGE - min(x - r for x, _, r in ds), 1 - EDGE - max(x + r for x, _, r in ds)

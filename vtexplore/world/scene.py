@@ -63,7 +63,7 @@ class Scene:
     """A short video, complete: everything else is computed from it.
 
     ``objects`` as they are at time 0; ``events`` in the order of start; ``join`` says how the events lie
-    in time ("one", "then", "while"); objects without an event are distractors, which no caption names.
+    in time ("one", "then", "while", "script"); objects without an event are distractors, which no caption names.
     ``grain`` seeds the noise; ``backwards`` tells in which direction the noise runs; ``offset`` shifts
     the background's pattern (0..1 of its period).
     """
@@ -163,9 +163,7 @@ class Scene:
                 dx, dy = shift(self.theme, e, o)
                 end[o] = replace(end[o], x=end[o].x + dx, y=end[o].y + dy)
             first = e.objects[0]
-            back = replace(
-                e, kind=action.reverse, start_s=self.duration_s - e.end_s, end_s=self.duration_s - e.start_s
-            )
+            back = replace(e, kind=action.reverse, start_s=self.duration_s - e.end_s, end_s=self.duration_s - e.start_s)
             if action.motion in ("slide", "pass"):
                 back = replace(back, move=(-e.move[0], -e.move[1]))
             elif action.motion == "size":
@@ -185,7 +183,7 @@ class Scene:
                 back = replace(back, move=(-e.move[0], -e.move[1]), sign=-e.sign)
             events.append(back)
         # Events at once keep their order (which of them is told first is the style's affair).
-        order = events[::-1] if self.join == "then" else events
+        order = events[::-1] if self.join in ("then", "script") else events
         return replace(self, objects=tuple(end), events=tuple(order), backwards=not self.backwards)
 
     # ── falsehoods ────────────────────────────────────────────────────────────────────────────────

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from vtexplore.world.tongues import CHINESE, GERMAN
 from vtexplore.world.theme import Action, Background, Shape, Slot, Theme, Voice
+from vtexplore.world.tongues import CHINESE, GERMAN
 
 
 def _star(points: int, inner: float, outer: float = 1.0) -> tuple[tuple[float, float], ...]:
@@ -29,7 +29,9 @@ COLOURS = {
 
 SHAPES = {
     "circle": Shape("disc", (0.88,), spot=(0.0, -0.48, 0.26)),
-    "square": Shape("polygon", corners=((-0.71, -0.71), (0.71, -0.71), (0.71, 0.71), (-0.71, 0.71)), spot=(0.0, -0.4, 0.24)),
+    "square": Shape(
+        "polygon", corners=((-0.71, -0.71), (0.71, -0.71), (0.71, 0.71), (-0.71, 0.71)), spot=(0.0, -0.4, 0.24)
+    ),
     "triangle": Shape("polygon", corners=((0.0, -1.0), (0.866, 0.5), (-0.866, 0.5)), spot=(0.0, -0.42, 0.22)),
     "cross": Shape(
         "polygon",
@@ -96,6 +98,7 @@ TEMPLATES = {
         "before {B} {A}", "{B} after {A}", "{B} but first {A}", "second {B} first {A}",
     ),
     "while": ("{A} while {B}", "while {A} {B}", "{A} as {B}", "as {A} {B}"),
+    "script": ("{A} and then {B}",),
 }  # fmt: skip
 FRAMES = {
     "one": ("we see that {it}", "{it} in view", "{it} {where}", "{where} {it}"),
@@ -126,7 +129,7 @@ _THIRD = {
     "swap": "trades", "pass": "travels",
 }  # fmt: skip
 
-# After one step of a longer script the next is drawn from here where possible; "*" is any other action.
+# After a step of a script comes, with so much probability and where possible, one of these; else anything.
 NEXT_STEP = {
     "shrinks": {"vanishes": 0.7},
     "grows": {"spins": 0.6},

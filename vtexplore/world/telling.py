@@ -22,7 +22,9 @@ from vtexplore.world.tongues import FILLERS, SMALL_TALK
 NUMBERS = ("none", "one", "two", "three", "four")
 
 
-def narration(scene: Scene, rng: np.random.Generator | int = 0, drift_s: float = 1.5, idle: float = 0.25) -> tuple[Speech, ...]:
+def narration(
+    scene: Scene, rng: np.random.Generator | int = 0, drift_s: float = 1.5, idle: float = 0.25
+) -> tuple[Speech, ...]:
     """Timed words in lower case with fillers, up to ``drift_s`` seconds too early or late.
 
     With probability ``idle`` each, an event is passed over in small talk about nothing on screen.
@@ -39,7 +41,9 @@ def narration(scene: Scene, rng: np.random.Generator | int = 0, drift_s: float =
     return tuple(sorted(out, key=lambda s: s.start_s))
 
 
-def dense_captions(scene: Scene, voice: int | None = None, language: str = "en") -> tuple[tuple[float, float, Caption], ...]:
+def dense_captions(
+    scene: Scene, voice: int | None = None, language: str = "en"
+) -> tuple[tuple[float, float, Caption], ...]:
     """(start_s, end_s, caption) of each event alone, in the order of start."""
     style = Style(scene.style.voice if voice is None else voice, 0, 0)
     out = []
@@ -95,7 +99,9 @@ def questions(scene: Scene, rng: np.random.Generator | int = 0) -> tuple[Questio
     Kinds: "count", "background", "colour", "shape", "action", "order", "verify" (yes or no; yes half the time).
     """
     rng = np.random.default_rng(rng)
-    theme, voice, out = scene.theme, scene.theme.voices[0], []
+    theme, voice = scene.theme, scene.theme.voices[0]
+    out: list[Question] = []
+    every_colour, every_shape = tuple(map(voice.word, theme.colours)), tuple(map(voice.word, theme.shapes))
     out.append(Question("how many objects are there", NUMBERS[_seen(scene)], NUMBERS[1:], "count"))
     grounds = tuple(map(voice.word, theme.backgrounds))
     out.append(Question("what is the background like", voice.word(scene.background), grounds, "background"))
@@ -105,9 +111,9 @@ def questions(scene: Scene, rng: np.random.Generator | int = 0) -> tuple[Questio
         doing = phrase(theme, scene, i)
         if shapes.count(shapes[o]) == 1:
             text = f"what colour is the {voice.word(shapes[o])} at first"
-            out.append(Question(text, voice.word(colours[o]), tuple(map(voice.word, theme.colours)), "colour"))
+            out.append(Question(text, voice.word(colours[o]), every_colour, "colour"))
         if sum(phrase(theme, scene, k) == doing for k in range(len(scene.events))) == 1 and len(e.objects) == 1:
-            out.append(Question(f"what shape {doing}", voice.word(shapes[o]), tuple(map(voice.word, theme.shapes)), "shape"))
+            out.append(Question(f"what shape {doing}", voice.word(shapes[o]), every_shape, "shape"))
         if sum(o in f.objects for f in scene.events) == 1 and len(e.objects) == 1:
             name = f"{voice.word(colours[o])} {voice.word(shapes[o])}"
             choices = tuple(dict.fromkeys([doing, *(_spoken(theme, k, None) for k in theme.kinds(1) if k != "turns")]))
@@ -144,7 +150,7 @@ def phrase(theme: Theme, scene: Scene, event: int) -> str:
 def dictionary(theme: Theme, language: str) -> dict[str, tuple[str, ...]]:
     """Every English content word with its translations (cases and genders apart), for code-switching.
 
-    Raises ``ValueError`` if the theme does not speak the language.
+    Raises ``ConfigError`` if the theme does not speak the language.
     """
     foreign = theme.voice(0, language)
     out: dict[str, tuple[str, ...]] = {}
@@ -161,8 +167,10 @@ def _concepts(theme: Theme) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*theme.colours, *theme.shapes, *theme.backgrounds, *said]))
 
 
-def rewrites(scene: Scene, rng: np.random.Generator | int = 0, count: int = 3) -> tuple[tuple[Caption, ...], tuple[Foil, ...]]:
-    """``count`` paraphrases of the caption, and as many minimal negatives as the scene has kinds of (at most ``count``)."""
+def rewrites(
+    scene: Scene, rng: np.random.Generator | int = 0, count: int = 3
+) -> tuple[tuple[Caption, ...], tuple[Foil, ...]]:
+    """``count`` paraphrases of the caption, and up to ``count`` minimal negatives, each of another kind."""
     rng = np.random.default_rng(rng)
     same = tuple(retell(scene.caption, scene.theme, rng) for _ in range(count))
     kinds: Sequence[str] = [KINDS[i] for i in rng.permutation(len(KINDS))]

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
+from vtexplore.errors import ConfigError
+
 Colour = tuple[int, int, int]
 Slot = tuple[str, str]  # (concept, role): one word of a phrase, see Action.says
 NOISE = 5  # grey levels of noise to either side
@@ -83,7 +85,7 @@ class Voice:
     {colour} and {shape} are filled in before lookup; a key with a dot falls back to the part before it
     ("red.with" → "red"). ``says`` overrides the phrase of single actions, ``after`` holds words that
     follow the second noun of a relation.
-    ``templates`` by kind of statement ("one", "then", "while"): strings with {A} (earlier) and {B}, where
+    ``templates`` by kind of statement ("one", "then", "while", "script"): strings with {A} (earlier) and {B}, where
     {A:first} and {A:last} move the verb (the first word of ``says``) before or behind its clause;
     ``frames`` by kind: what may stand around it, with {it} and optionally {where}; ``where`` spells the
     background.
@@ -97,7 +99,6 @@ class Voice:
     where: tuple[str, ...] = ("on", "the", "{background}", "ground")
     says: Mapping[str, tuple[Slot, ...]] = field(default_factory=dict)
     after: Mapping[str, tuple[Slot, ...]] = field(default_factory=dict)
-    glue: str = " "
 
     def word(self, key: str) -> str:
         """The word for a concept, with or without a case after the dot."""
@@ -114,7 +115,7 @@ class Theme:
     ``voices`` are the annotators of the main language; ``languages`` holds one voice for each other
     language. ``heldout_every``: one (colour, shape, action) triple in so many is never shown in training.
 
-    Raises ``ValueError`` when an action's reverse is missing or not mutual, or a colour is out of range.
+    Raises ``ConfigError`` when an action's reverse is missing or not mutual, or a colour is out of range.
     """
 
     name: str
@@ -131,23 +132,30 @@ class Theme:
         for name, action in self.actions.items():
             back = self.actions.get(action.reverse)
             if back is None or back.reverse != name or back.motion != action.motion:
-                raise ValueError(
+                raise ConfigError(
                     f"theme {self.name!r}: the reverse of {name!r} is given as {action.reverse!r}, "
                     f"which must be an action with the same motion whose reverse is {name!r}"
                 )
-        inks = [c for b in self.backgrounds.values() for c in (b.paper, b.ink if b.pattern != "plain" else b.paper)]
-        for rgb in [*self.colours.values(), *inks]:
+        papers = [b.paper for b in self.backgrounds.values()]
+        inks = [b.ink for b in self.backgrounds.values() if b.pattern != "plain"]
+        for rgb in [*self.colours.values(), *papers, *inks]:
             if not all(MARGIN <= v <= 255 - MARGIN for v in rgb):
-                raise ValueError(f"theme {self.name!r}: colour {rgb} leaves no room for noise ({MARGIN}..{255 - MARGIN})")
+                raise ConfigError(
+                    f"theme {self.name!r}: the colour {rgb} leaves no room for noise. Keep to {MARGIN}..{255 - MARGIN}"
+                )
         tables = {
             "colour": {n: i for i, n in enumerate(self.colours)},
             "shape": {n: i for i, n in enumerate(self.shapes)},
             "action": {n: i for i, n in enumerate(sorted({min(n, a.reverse) for n, a in self.actions.items()}))},
         }
         object.__setattr__(self, "_index", tables)
-        object.__setattr__(self, "_heldout", frozenset(
-            (c, s, a) for c, s, a in product(self.colours, self.shapes, self.actions) if self._is_heldout(c, s, a)
-        ))
+        object.__setattr__(
+            self,
+            "_heldout",
+            frozenset(
+                (c, s, a) for c, s, a in product(self.colours, self.shapes, self.actions) if self._is_heldout(c, s, a)
+            ),
+        )
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -175,10 +183,10 @@ class Theme:
     def voice(self, number: int, language: str = "en") -> Voice:
         """The annotator of that number, or the one voice of another language.
 
-        Raises ``ValueError`` naming the languages there are.
+        Raises ``ConfigError`` naming the languages there are.
         """
         if language == "en":
             return self.voices[number % len(self.voices)]
         if language not in self.languages:
-            raise ValueError(f"theme {self.name!r} speaks en, {', '.join(self.languages)}; not {language!r}")
+            raise ConfigError(f"theme {self.name!r} speaks en, {', '.join(self.languages)}; not {language!r}")
         return self.languages[language]

@@ -12,6 +12,7 @@ _NAMES = {
     "grow": "grows", "shrink": "shrinks", "spin": "spins", "bounce": "bounces", "shake": "shakes",
     "appear": "appears", "vanish": "vanishes",
 }  # fmt: skip
+_SIDES = ("left", "right", "up", "down")
 _NOW: Slot = ("now", "function")
 
 GERMAN = Voice(
@@ -19,12 +20,13 @@ GERMAN = Voice(
         "the.circle": "der", "the.square": "das", "the.triangle": "das", "the.cross": "das", "the.ring": "der",
         "the.star": "der", "the.with": "dem", "it.circle": "er", "it.square": "es", "it.triangle": "es",
         "it.cross": "es", "it.ring": "er", "it.star": "er",
-        "circle": "Kreis", "square": "Quadrat", "triangle": "Dreieck", "cross": "Kreuz", "ring": "Ring", "star": "Stern",
-        "red": "rote", "orange": "orange", "yellow": "gelbe", "green": "grüne", "cyan": "türkise", "blue": "blaue",
-        "pink": "rosa", "white": "weiße",
+        "circle": "Kreis", "square": "Quadrat", "triangle": "Dreieck", "cross": "Kreuz", "ring": "Ring",
+        "star": "Stern", "red": "rote", "orange": "orange", "yellow": "gelbe", "green": "grüne", "cyan": "türkise",
+        "blue": "blaue", "pink": "rosa", "white": "weiße",
         "red.with": "roten", "yellow.with": "gelben", "green.with": "grünen", "cyan.with": "türkisen",
         "blue.with": "blauen", "white.with": "weißen",
-        "red.is": "rot", "yellow.is": "gelb", "green.is": "grün", "cyan.is": "türkis", "blue.is": "blau", "white.is": "weiß",
+        "red.is": "rot", "yellow.is": "gelb", "green.is": "grün", "cyan.is": "türkis", "blue.is": "blau",
+        "white.is": "weiß",
         "slide": "gleitet", "towards": "nach", "left": "links", "right": "rechts", "up": "oben", "down": "unten",
         "grow": "wächst", "shrink": "schrumpft", "spin": "dreht", "itself": "sich", "bounce": "hüpft",
         "shake": "zittert", "appear": "erscheint", "vanish": "verschwindet", "turn": "wird", "now": "jetzt",
@@ -39,13 +41,14 @@ GERMAN = Voice(
             "bevor {B:last} {A:first}", "{B} nachdem {A:last}", "{B} aber zuerst {A:first}",
         ),
         "while": ("{A} während {B:last}", "während {A:last} {B:first}"),
+        "script": ("{A} dann {B:first}",),
     },
-    frames={k: ("{it}", "{it} {where}") for k in ("one", "then", "while")},
+    frames=dict.fromkeys(("one", "then", "while"), ("{it}", "{it} {where}")),
     noun=("the.{shape}", "{colour}", "{shape}"),
     noun_with=("the.with", "{colour}.with", "{shape}"),
     where=("on", "{background}", "ground"),
     says={
-        **{f"slides {w}": (("slide", "verb"), ("towards", "function"), (w, "direction")) for w in ("left", "right", "up", "down")},
+        **{f"slides {w}": (("slide", "verb"), ("towards", "function"), (w, "direction")) for w in _SIDES},
         "spins": (("spin", "verb"), ("itself", "function"), _NOW),
         "turns": (("turn", "verb"), ("target.is", "target")),
         "collides with": (("collide", "relation"), _NOW, ("with", "function")),
@@ -58,9 +61,10 @@ GERMAN = Voice(
 
 CHINESE = Voice(
     words={
-        "it": "它", "circle": "圆形", "square": "方形", "triangle": "三角", "cross": "十字", "ring": "圆环", "star": "星形",
-        "red": "红色", "orange": "橙色", "yellow": "黄色", "green": "绿色", "cyan": "青色", "blue": "蓝色", "pink": "粉色",
-        "white": "白色", "slide": "滑动", "towards": "向", "left": "左", "right": "右", "up": "上", "down": "下",
+        "it": "它", "circle": "圆形", "square": "方形", "triangle": "三角", "cross": "十字", "ring": "圆环",
+        "star": "星形", "red": "红色", "orange": "橙色", "yellow": "黄色", "green": "绿色", "cyan": "青色",
+        "blue": "蓝色", "pink": "粉色", "white": "白色", "slide": "滑动", "towards": "向", "left": "左", "right": "右",
+        "up": "上", "down": "下",
         "grow": "变大", "shrink": "变小", "spin": "旋转", "bounce": "弹跳", "shake": "抖动", "appear": "出现",
         "vanish": "消失", "turn": "变成", "now": "正在", "collide": "相撞", "swap": "换位", "with": "与", "from": "从",
         "front": "前面", "back": "后面", "pass": "经过", "here": "当场", "on": "在", "above": "上面", "dark": "深色",
@@ -73,13 +77,14 @@ CHINESE = Voice(
             "在 {B} 之前 {A}", "{B} 此前 {A}", "{B} 不过 先是 {A}",
         ),
         "while": ("{A} 同时 {B}", "当 {A} 时 {B}"),
+        "script": ("{A} 然后 {B}",),
     },
-    frames={k: ("{it}", "{where} {it}") for k in ("one", "then", "while")},
+    frames=dict.fromkeys(("one", "then", "while"), ("{it}", "{where} {it}")),
     noun=("{colour}", "{shape}"),
     noun_with=("{colour}", "{shape}"),
     where=("on", "{background}", "ground", "above"),
     says={
-        **{f"slides {w}": (("towards", "function"), (w, "direction"), ("slide", "verb")) for w in ("left", "right", "up", "down")},
+        **{f"slides {w}": (("towards", "function"), (w, "direction"), ("slide", "verb")) for w in _SIDES},
         **{name: (_NOW, (concept, "verb")) for concept, name in _NAMES.items()},
         "collides with": (("with", "function"),),
         "swaps with": (("with", "function"),),

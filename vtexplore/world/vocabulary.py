@@ -1,6 +1,6 @@
 """The world's words, sentences without end, and the WordPiece vocabulary made of them.
 
-    python -m vtexplore.world.vocabulary      writes vtexplore/world/vocab.txt anew (the same file)
+python -m vtexplore.world.vocabulary      writes vtexplore/world/vocab.txt anew (the same file)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!-'"
 def lexicon(theme: Theme = SHAPES_THEME, language: str = "en") -> frozenset[str]:
     """Every word that captions of a theme can contain, all annotators together, as they are written.
 
-    Raises ``ValueError`` if the theme does not speak the language.
+    Raises ``ConfigError`` if the theme does not speak the language.
     """
     voices = theme.voices if language == "en" else (theme.voice(0, language),)
     return frozenset(w for v in voices for w in _words_of(theme, v))
@@ -64,7 +64,9 @@ def sentences(seed: int | np.random.Generator = 0, theme: Theme = SHAPES_THEME, 
         yield draft_scene(rng, split, theme=theme).caption.text
 
 
-def build_vocabulary(theme: Theme = SHAPES_THEME, size: int = PIECES, count: int = SENTENCES, seed: int = 0) -> list[str]:
+def build_vocabulary(
+    theme: Theme = SHAPES_THEME, size: int = PIECES, count: int = SENTENCES, seed: int = 0
+) -> list[str]:
     """WordPieces of a theme's text in all its languages: special ones first, then characters, then merges.
 
     Text is read as a lower-case BERT reads it (accents stripped, Chinese cut into characters). The most
@@ -118,16 +120,22 @@ def _corpus(theme: Theme, count: int, seed: int) -> Iterator[tuple[str, int]]:
     for line in islice(sentences(seed, theme), count):
         yield line, 1
     rng = np.random.default_rng(seed + 1)
-    for _ in range(count // 10):
+    for number in range(count // 10):
         scene = draft_scene(rng, theme=theme)
         for language in theme.languages:
             yield pick(rng, list(scene.captions(language=language))).text, 1
-        for speech in narration(scene, rng):
+        for speech in narration(scene, number):
             yield speech.words, 1
-        for q in questions(scene, rng):
-            yield f"{q.text} {q.answer}", 1
+        for q in questions(scene, number):
+            if q.kind != "verify":  # captions again, half of them foils: the vocabulary shall not hang on those
+                yield f"{q.text} {q.answer}", 1
     # Whatever the draws were, each word is there, and any text can be spelled.
-    for line in [*FILLERS, *SMALL_TALK, *sorted(w for lang in ("en", *theme.languages) for w in lexicon(theme, lang))]:
+    for line in [
+        "is it true that yes no",
+        *FILLERS,
+        *SMALL_TALK,
+        *sorted(w for lang in ("en", *theme.languages) for w in lexicon(theme, lang)),
+    ]:
         yield line, 5
     yield from ((letter, 1) for letter in LETTERS)
 
