@@ -26,7 +26,7 @@ FLOORS = (
     {"probes"},
     {"views"},
     {"widgets"},
-    {"cli"},
+    {"cli", "tour"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -269,14 +269,15 @@ def world(
       vtexplore world --seed 3 -o clip.mp4
       vtexplore world --seed 1 --count 12 -o sheet.png
     """
-    from vtexplore.views.scenes import contact_sheet, write_scene
+    from vtexplore.views.scenes import contact_sheet
     from vtexplore.world import sample_scene
+    from vtexplore.world.video_file import write_mp4
 
     scenes = [sample_scene(seed + i) for i in range(count)]
     if out is not None and out.suffix.lower() == ".mp4":
         if count > 1:
             raise ConfigError("One .mp4 holds one scene. Leave --count out, or save a sheet as .png.")
-        write_scene(scenes[0], out, size)
+        write_mp4(scenes[0], out, size)
     elif out is not None and out.suffix.lower() == ".png":
         contact_sheet(scenes, seed).save(out, 100)
     elif out is not None:

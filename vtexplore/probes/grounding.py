@@ -30,6 +30,7 @@ from vtexplore.probes._result import Result
 from vtexplore.record import frames_of, record
 from vtexplore.types import Clip, Tokens
 
+EMPTY_ROLES = {"function", "connective", "background"}  # "the" may point at a thing; it does not say what it is
 TOUCH = 0.1  # a patch is on the thing, for the pointing game, if at least so much of it is the thing
 MASK_PX = 96  # short side of the masks that patches are held against
 METRICS = ("mass", "attainable", "pointing", "prior", "chance", "pointing_chance")
@@ -101,12 +102,13 @@ def named_things(clip: Clip, words: Sequence[str]) -> tuple[tuple[str, ...], tup
     """What the words of a text name in a clip: names of objects, objects [word][…], event times [word, 2].
 
     The truth speaks of the clip's own caption; in another text, a word counts if the caption has it and
-    always means the same thing by it. Nothing is named where there is no truth.
+    always means the same thing by it. Function words name nothing, and nothing is named without truth.
     """
     nothing = np.full((len(words), 2), np.nan)
     if clip.truth is None:
         return (), ((),) * len(words), nothing
-    events, phrases = clip.truth.events, clip.truth.phrases
+    events = clip.truth.events
+    phrases = [p for p in clip.truth.phrases if p.role not in EMPTY_ROLES]
     by_place = {p.word: (p.objects, p.event) for p in phrases}
     if clip.caption is None or [plain(w) for w in words_of(clip.caption)] != [plain(w) for w in words]:
         meant: dict[str, set[tuple[tuple[int, ...], int | None]]] = {}

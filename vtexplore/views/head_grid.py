@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.patches import Rectangle
 
-from vtexplore.views.overlay import heat_of, top_of
+from vtexplore.views.overlay import EVEN, heat_of, top_of
 from vtexplore.views.picture import BODY, LARGE, MARK, SMALL, Picture, bare, origin, source_line, styled
 from vtexplore.views.words import label, percent
 
@@ -80,7 +80,7 @@ def _table(
     line_in = 0.3 if cells is not None else 0.0
     picture = Picture(height_in=1.15 + rows * (cell_in + line_in + 0.1) + 0.55)
     total_in = picture.get_figheight()
-    top = max(float(np.nanmax(scores)), 1e-9)
+    top = max(float(np.nanmax(scores)), EVEN * np.nan_to_num(chance), 1e-9)
     best = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
     for row in range(rows):
         y_in = total_in - 1.15 - row * (cell_in + line_in + 0.1) - cell_in

@@ -66,7 +66,7 @@ def painted(result: Any, word: int, frame: int, pixels: np.ndarray, top: float, 
     heat = heat_at(result, word, frame, pixels.shape[0], pixels.shape[1], smooth) / max(top, 1e-12)
     heat = heat.clip(0, 1)[..., None]
     colour = colormaps[MAP](0.35 + 0.65 * heat[..., 0])[..., :3]
-    strength = 0.62 * heat**0.7
+    strength = 0.65 * heat**1.2  # a little heat leaves colours as they are
     picture = pixels / 255
     dimmed = picture * (SHADE + (1 - SHADE) * heat)
     return dimmed * (1 - strength) + colour * strength

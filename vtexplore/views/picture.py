@@ -10,7 +10,7 @@ import base64
 import html
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -163,21 +163,14 @@ def _gif(path: Path, shown: list[tuple[np.ndarray, float]], alt: str) -> None:
 
 
 def _mp4(path: Path, shown: list[tuple[np.ndarray, float]], fps: int = 24) -> None:
-    frames = (pixels for pixels, seconds in shown for _ in range(max(1, round(seconds * fps))))
-    write_mp4(path, frames, fps)
-
-
-def write_mp4(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
-    """Frames uint8 [height, width, rgb] with even sides, as H.264 that every browser plays."""
+    """H.264 that every browser plays."""
     import av
 
-    stream = None
     with av.open(str(path), "w", format="mp4") as container:
-        for pixels in frames:
-            if stream is None:
-                stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "medium"})
-                stream.height, stream.width = pixels.shape[:2]
-                stream.pix_fmt = "yuv420p"
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        if stream is not None:
-            container.mux(stream.encode())
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "medium"})
+        stream.height, stream.width = shown[0][0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for pixels, seconds in shown:
+            for _ in range(max(1, round(seconds * fps))):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())

@@ -1,16 +1,14 @@
-"""Scenes of a world: a contact sheet, and a scene as a video file."""
+"""Scenes of a world on one sheet."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
 import numpy as np
 
-from vtexplore.files import writing
-from vtexplore.views.picture import SMALL, WIDTH_IN, Picture, bare, source_line, styled, write_mp4
+from vtexplore.views.picture import SMALL, WIDTH_IN, Picture, bare, source_line, styled
 
 FRAMES = 4  # shown of each scene
 
@@ -32,17 +30,8 @@ def contact_sheet(scenes: Sequence[Any], seed: int = 0) -> Picture:
         strip = np.concatenate([np.pad(f, ((0, 0), (0, 4), (0, 0)), constant_values=255) for f in frames], axis=1)
         axes = bare(picture.add_axes((left, top - cell_in / total_in, across, cell_in / total_in)))
         axes.imshow(strip)
-        told = fill(f"{seed + i}: {scene.caption.text}", width=round(86 * across / 0.47))
+        told = fill(f"{seed + i}: {scene.caption.text}", width=round(66 * across / 0.47))
         picture.text(left, top - (cell_in + 0.08) / total_in, told, fontsize=SMALL, va="top")
     source_line(picture, f"scenes {seed} to {seed + len(scenes) - 1} of the miniature world, {FRAMES} frames each")
     picture.alt = " ".join(f"Scene {seed + i}: {scene.caption.text}." for i, scene in enumerate(scenes))
     return picture
-
-
-def write_scene(scene: Any, path: str | os.PathLike[str], size_px: int = 256, fps: int = 24) -> None:
-    """A scene as an .mp4 of ``size_px`` (even) a side, without sound; whole or not at all."""
-    size_px = size_px // 2 * 2
-    times_s = (np.arange(round(scene.duration_s * fps)) + 0.5) / fps
-    frames = scene.clip().sample(times_s.tolist(), size_px)
-    with writing(path) as partial:
-        write_mp4(partial, iter(frames), fps)
