@@ -26,12 +26,43 @@ from torch import Tensor, nn
 
 from vtexplore.blocks.tap import Call, Tap, listening
 from vtexplore.errors import ConfigError
-from vtexplore.types import Attention, Batch, Output, Record, Stream, Tokens
+from vtexplore.types import Attention, Batch, Output, Stream, Tokens
 
 REDUCERS = (None, "heads", "received", "frames")
 CHUNK = 256  # query rows whose weights exist at one time while they are being summed
 
 Edit = Callable[[str, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one listened-to forward left behind: the output, and the attention of the asked sites.
+
+    ``attention`` and ``hidden`` are keyed by site. ``about`` holds the circumstances: model, versions,
+    seed, hash of the weights.
+    """
+
+    output: Output
+    attention: dict[str, Attention]
+    hidden: dict[str, Stream] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def between(self, query: str, key: str) -> dict[str, Attention]:
+        """The sites where tokens of modality ``query`` look at tokens of modality ``key``."""
+        return {
+            site: a
+            for site, a in self.attention.items()
+            if a.queries[0].where(query).any() and a.keys[0].where(key).any()
+        }
+
+    def save(self, path: Any) -> None:
+        """Write everything to one safetensors file (atomically)."""
+        save_record(self, path)
+
+    @staticmethod
+    def load(path: Any) -> Record:
+        """Read a file written by ``save``."""
+        return load_record(path)
 
 
 @dataclass
@@ -69,9 +100,7 @@ class Recorder:
         if self.explicit:
             weights = call.weights()
             weights = weights if self.edit is None else self.edit(call.site, weights)
-            self.attention[call.site] = Attention(
-                call.site, weights, queries, keys, dropout=call.dropout
-            )
+            self.attention[call.site] = Attention(call.site, weights, queries, keys, dropout=call.dropout)
             return weights
         with torch.no_grad():
             kept = self._keep(call, queries, keys)
@@ -85,9 +114,7 @@ class Recorder:
             kept = stream.hidden if self.explicit else stream.hidden.detach()
             self.states[site] = stream.with_hidden(kept)
 
-    def _keep(
-        self, call: Call, queries: tuple[Tokens, ...], keys: tuple[Tokens, ...]
-    ) -> Attention | None:
+    def _keep(self, call: Call, queries: tuple[Tokens, ...], keys: tuple[Tokens, ...]) -> Attention | None:
         about = {"reduced": self.reduce, "dropout": call.dropout}
         if self.reduce == "received":
             return Attention(call.site, _received(call), _summed(queries), keys, **about)
@@ -127,9 +154,7 @@ class Recorder:
         return flat if self.explicit else None
 
 
-def _row_index(
-    rows: str | Sequence[int], queries: tuple[Tokens, ...]
-) -> list[np.ndarray] | slice | None:
+def _row_index(rows: str | Sequence[int], queries: tuple[Tokens, ...]) -> list[np.ndarray] | slice | None:
     """Which query positions each item keeps; None if the site has none of them."""
     if isinstance(rows, str):
         if rows == "all":
@@ -153,9 +178,7 @@ def _rows(
         padded[item, : len(at)], real[item, : len(at)] = at, True
     weights = call.weights(torch.from_numpy(padded).to(call.q.device))
     weights = weights * torch.from_numpy(real).to(weights)[:, None, :, None]
-    kept = tuple(
-        t[at] + _padding(longest - len(at)) for t, at in zip(queries, index, strict=True)
-    )
+    kept = tuple(t[at] + _padding(longest - len(at)) for t, at in zip(queries, index, strict=True))
     return weights, kept
 
 
@@ -171,8 +194,7 @@ def _received(call: Call) -> Tensor:
     """Attention received by each key, summed over all queries: [batch, head, 1, key]."""
     queries = call.q.shape[2]
     total = sum(
-        call.weights(slice(start, start + CHUNK)).sum(dim=2, keepdim=True)
-        for start in range(0, queries, CHUNK)
+        call.weights(slice(start, start + CHUNK)).sum(dim=2, keepdim=True) for start in range(0, queries, CHUNK)
     )
     assert isinstance(total, Tensor)
     return total

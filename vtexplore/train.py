@@ -68,6 +68,8 @@ class Task(nn.Module):
     """
 
     weight: dict[str, float] = {}  # noqa: RUF012 (a constant of the class)
+    progress: float = 0.0
+    """Share of the run that is done, 0..1; set by the loop, for schedules."""
 
     def draw(self, rng: np.random.Generator, count: int) -> Any:
         """The data of one step for one process: ``count`` clips. Runs in loader processes too."""
@@ -107,6 +109,7 @@ def fit(
     Raises ``ConfigError`` if the folder holds a run of another recipe.
     """
     from accelerate import Accelerator
+    from accelerate.utils import send_to_device
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
@@ -129,7 +132,8 @@ def fit(
         seed = int(step_rng(recipe.seed, step, rank + 1_000).integers(2**62))
         torch.manual_seed(seed)  # dropout
         generator.manual_seed(seed)
-        losses = task.losses(data.to(device) if hasattr(data, "to") else data, generator)
+        task.progress = step / recipe.steps
+        losses = task.losses(send_to_device(data, device), generator)
         total = task.total(losses)
         optimizer.zero_grad(set_to_none=True)
         accelerator.backward(total)

@@ -1,0 +1,185 @@
+"""The world's Kinetics: a backbone learns who does what, where, from the world's own labels.
+
+The published models start from backbones that were supervised on ImageNet or Kinetics; the miniatures'
+backbones are supervised on the world, at each place of their grid: which colour and which shape is
+seen there, what that object is doing, and on what background. The classifier on top is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vtexplore.train import Task
+from vtexplore.world import render
+from vtexplore.world.render import masks
+from vtexplore.world.sampling import sample_scene
+
+if TYPE_CHECKING:
+    from vtexplore.world.scene import Scene
+    from vtexplore.world.theme import Theme
+
+MIN_COVER = 0.2  # share of a place that an object must cover to be named there
+FINE = 4  # parts of a place, each way, in which the outline of objects is asked for
+STILL = 0  # class of "does nothing now"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is where: int64 [scene, frame, row, column] (−1 = no object), and [scene] the background.
+
+    ``action`` [scene, frame, row, column, class] is a distribution: the share of the time from this
+    frame to the next that the object spends in each action, class 0 being "nothing".
+    """
+
+    colour: Tensor
+    shape: Tensor
+    action: Tensor
+    background: Tensor
+    cover: Tensor
+    object_shape: Tensor
+    object_action: Tensor
+    outline: Tensor
+
+    def to(self, device: Any) -> Labels:
+        """The same on a device."""
+        return Labels(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def label(scenes: Sequence[Scene], times_s: np.ndarray, size_px: int, stride_px: int) -> Labels:
+    """Labels of the grid that a backbone of this stride sees at ``times_s`` [frame]."""
+    theme = scenes[0].theme
+    seen = masks(scenes, times_s, size_px)  # [scene, object, frame, height, width]
+    n, objects, frames = seen.shape[:3]
+    side = size_px // stride_px
+    cover = seen.reshape(n, objects, frames, side, stride_px, side, stride_px).mean((4, 6))
+    owner = cover.argmax(1)  # [scene, frame, row, column]
+    nobody = cover.max(1) < MIN_COVER
+    colour, shape, action = object_labels(scenes, times_s)
+
+    def at(table: np.ndarray) -> np.ndarray:  # [scene, object, frame, …] → [scene, frame, row, column, …]
+        s, f = np.arange(n)[:, None, None, None], np.arange(frames)[None, :, None, None]
+        return table[s, owner, f]
+
+    hue = np.where(nobody, -1, at(colour))
+    kind = np.where(nobody, -1, at(shape))
+    grounds = list(theme.backgrounds)
+    return Labels(
+        torch.from_numpy(hue),
+        torch.from_numpy(kind),
+        torch.from_numpy(at(action).astype(np.float32)),
+        torch.tensor([grounds.index(s.background) for s in scenes]),
+        torch.from_numpy(cover.astype(np.float32)),
+        torch.from_numpy(shape),
+        torch.from_numpy(action.astype(np.float32)),
+        torch.from_numpy(_outline(seen, side)),
+    )
+
+
+def _outline(seen: np.ndarray, side: int) -> np.ndarray:
+    """How much of each of the FINE × FINE parts of a place is object: [scene, frame, row, column, part]."""
+    n, _, frames, size_px, _ = seen.shape
+    part = size_px // (side * FINE)
+    fine = seen.any(1).reshape(n, frames, side, FINE, part, side, FINE, part).mean((4, 7))
+    return fine.transpose(0, 1, 2, 4, 3, 5).reshape(n, frames, side, side, FINE**2).astype(np.float32)
+
+
+def object_labels(
+    scenes: Sequence[Scene], times_s: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Colour and shape [scene, object, frame] and action [scene, object, frame, class] of each object."""
+    theme = scenes[0].theme
+    objects, frames = max(len(s.objects) for s in scenes), len(times_s)
+    hues, shapes, kinds = list(theme.colours), list(theme.shapes), list(theme.kinds())
+    colour = np.full((len(scenes), objects, frames), -1)
+    shape = np.full_like(colour, -1)
+    action = np.zeros((len(scenes), objects, frames, 1 + len(kinds)))
+    for i, scene in enumerate(scenes):
+        until_s = np.append(times_s[1:], scene.duration_s)
+        for o, thing in enumerate(scene.objects):
+            colour[i, o], shape[i, o] = hues.index(thing.colour), shapes.index(thing.shape)
+        for event in scene.events:
+            shared_s = np.minimum(until_s, event.end_s) - np.maximum(times_s, event.start_s)
+            share = np.clip(shared_s, 0, None) / (until_s - times_s)
+            for o in event.objects:
+                action[i, o, :, 1 + kinds.index(event.kind)] += share
+            if event.target is not None:
+                turned = times_s > (event.start_s + event.end_s) / 2
+                colour[i, event.objects[0], turned] = hues.index(event.target)
+    total = action.sum(-1, keepdims=True)
+    action /= np.maximum(total, 1)
+    action[..., STILL] = 1 - action.sum(-1)
+    return colour, shape, action
+
+
+class Eyes(Task):
+    """A backbone under training: ``backbone(video)`` gives [batch, frame, row, column, channel]."""
+
+    weight = {"outline": 3.0, "colour": 1.0, "shape": 1.0, "action": 1.5, "background": 0.2}  # noqa: RUF012
+
+    def __init__(self, backbone: nn.Module, width: int, theme: Theme, frames: int, size_px: int, stride_px: int) -> None:
+        super().__init__()
+        self.backbone, self.theme = backbone, theme
+        self.frames, self.size_px, self.stride_px = frames, size_px, stride_px
+        if frames == 1:  # a picture shows no action
+            self.weight = {**self.weight, "action": 0.0, "o_action": 0.0}
+        self.colour = nn.Linear(width, 1 + len(theme.colours))
+        self.shape = nn.Linear(width, 1 + len(theme.shapes))
+        self.action = nn.Linear(width, 1 + len(theme.kinds()))
+        self.outline = nn.Linear(width, FINE**2)
+        self.background = nn.Linear(width, len(theme.backgrounds))
+
+    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
+        """Scenes as (video uint8, labels)."""
+        scenes = [sample_scene(rng, split, theme=self.theme) for _ in range(count)]
+        at = np.arange(1, self.frames + 1) / (self.frames + 1) if self.frames > 1 else rng.random(1)
+        times_s = scenes[0].duration_s * at
+        video = torch.from_numpy(render(scenes, times_s, self.size_px))
+        return video, label(scenes, times_s, self.size_px, self.stride_px)
+
+    def losses(self, data: tuple[Tensor, Labels], generator: torch.Generator) -> dict[str, Tensor]:
+        """Cross-entropy at each place; empty places count little, or they would drown the rest."""
+        video, truth = data
+        x = self.backbone(pixels(video))  # [batch, frame, row, column, channel]
+        there = truth.colour >= 0
+        share = torch.where(there, 1.0, 0.15)
+        share = share / share.sum()
+        colour, shape, action = self.colour(x), self.shape(x), self.action(x)
+
+        def here(logits: Tensor, target: Tensor) -> Tensor:
+            each = F.cross_entropy(logits.flatten(0, 3), (target + 1).flatten(), reduction="none")
+            return (each * share.flatten()).sum()
+
+        said = F.log_softmax(action[there], -1)
+        wanted = truth.action[there]
+        sure = wanted.max(-1).values > 0.6
+        right = (said.argmax(-1) == wanted.argmax(-1))[sure]
+        seen = truth.cover.sum((-1, -2))  # [scene, object, frame]
+        pooled = torch.einsum("bfrcd,bofrc->bofd", x, truth.cover)
+        visible = seen > 0.5
+        pooled = pooled[visible] / seen[visible][:, None]
+        o_shape, o_action = self.shape(pooled), self.action(pooled)
+        return {
+            "o_shape": F.cross_entropy(o_shape, truth.object_shape[visible] + 1),
+            "o_action": -(truth.object_action[visible] * F.log_softmax(o_action, -1)).sum(-1).mean(),
+            "_o_shape%": (o_shape.argmax(-1) - 1 == truth.object_shape[visible]).float().mean(),
+            "outline": F.binary_cross_entropy_with_logits(self.outline(x), truth.outline),
+            "colour": here(colour, truth.colour),
+            "shape": here(shape, truth.shape),
+            "action": -(wanted * said).sum(-1).mean(),
+            "background": F.cross_entropy(self.background(x.mean((1, 2, 3))), truth.background),
+            "_colour%": (colour[there].argmax(-1) - 1 == truth.colour[there]).float().mean(),
+            "_shape%": (shape[there].argmax(-1) - 1 == truth.shape[there]).float().mean(),
+            "_action%": right.float().mean(),
+        }
+
+
+def pixels(video: Tensor) -> Tensor:
+    """uint8 [batch, frame, height, width, rgb] to float [batch, frame, rgb, height, width] in 0..1."""
+    return video.permute(0, 1, 4, 2, 3).float().div_(255)

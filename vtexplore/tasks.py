@@ -1,0 +1,162 @@
+"""What each part of a miniature is trained on; the order is the published models' own.
+
+    Eyes (eyes.py)   a backbone, supervised by the world's labels       "the world's Kinetics"
+    Words            a text encoder, on the world's sentences alone     "the world's BERT"
+    Codes            a discrete VAE, by painting frames again           "the world's DALL·E"
+    Pretrain         a family, with its own objectives, on clips and captions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vtexplore.blocks.dvae import DiscreteVAE
+from vtexplore.blocks.embeddings import WordEmbeddings, WordIds
+from vtexplore.blocks.heads import MaskedWords
+from vtexplore.blocks.transformer import Encoder
+from vtexplore.data.text import encode
+from vtexplore.eyes import pixels
+from vtexplore.objectives import discrete_vae, masked_words
+from vtexplore.train import Task
+from vtexplore.types import Batch, Inputs
+from vtexplore.world import render, sample_scene, sentences, sibling_batch
+
+if TYPE_CHECKING:
+    from vtexplore.world import Scene
+
+
+# ── scenes to batches ─────────────────────────────────────────────────────────────────────────────
+
+
+def scene_times(inputs: Inputs, duration_s: float) -> np.ndarray:
+    """When a family looks at a scene: [frame] seconds (as ``data.prepare`` does for clips)."""
+    step = np.arange(inputs.frames)
+    if inputs.sampling == "interior":
+        return duration_s * (step + 1) / (inputs.frames + 1)
+    return duration_s * (step + 0.5) / inputs.frames
+
+
+def scene_batch(scenes: Sequence[Scene], inputs: Inputs, texts: Sequence[str] | None = None) -> Batch:
+    """``data.prepare`` for many scenes at once: the same Batch, without a Clip for each.
+
+    ``texts``: one a scene; None = the scenes' own captions.
+    """
+    times_s = scene_times(inputs, scenes[0].duration_s)
+    video = pixels(torch.from_numpy(render(scenes, times_s, inputs.size_px)))
+    batch = text_batch([s.caption.text for s in scenes] if texts is None else texts, inputs)
+    count = len(scenes)
+    return replace(
+        batch,
+        video=video,
+        times_s=np.tile(times_s, (count, 1)),
+        view=np.tile([0.0, 0.0, 1.0, 1.0], (count, 1)),
+        durations_s=np.array([s.duration_s for s in scenes]),
+    )
+
+
+def text_batch(texts: Sequence[str], inputs: Inputs) -> Batch:
+    """A batch of texts without videos ([batch, 0] frames)."""
+    words = encode(texts, inputs.max_words, inputs.vocabulary)
+    count = len(texts)
+    return Batch(
+        video=torch.zeros(count, 0, 3, 0, 0),
+        times_s=np.zeros((count, 0)),
+        view=np.zeros((count, 4)),
+        durations_s=np.zeros(count),
+        word_ids=torch.from_numpy(words.ids),
+        word_mask=torch.from_numpy(words.mask),
+        texts=tuple(texts),
+        pieces=words.pieces,
+        piece_words=words.piece_words,
+    )
+
+
+# ── the parts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Words(Task):
+    """Masked words on sentences alone (Devlin et al. 2018, without next-sentence prediction)."""
+
+    RATE = 0.2
+
+    def __init__(self, text: WordEmbeddings, fusion: Encoder, word_head: MaskedWords, inputs: Inputs) -> None:
+        super().__init__()
+        self.text, self.fusion, self.word_head, self.inputs = text, fusion, word_head, inputs
+        self.ids = WordIds.of(inputs.vocabulary)
+
+    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Batch:
+        """Sentences of the world."""
+        return text_batch(list(islice(sentences(rng, split=split), count)), self.inputs)
+
+    def losses(self, data: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Cross-entropy of the hidden pieces."""
+        chosen = masked_words.choose(~self.ids.special(data.word_ids), self.RATE, generator)
+        ids, target = masked_words.corrupt(data.word_ids, chosen, self.ids.mask)
+        x = self.fusion(self.text(replace(data, word_ids=ids))).hidden
+        logits = self.word_head(x[target >= 0])
+        wanted = target[target >= 0]
+        return {
+            "words": masked_words.loss(logits, wanted),
+            "_right": (logits.argmax(-1) == wanted).float().mean(),
+        }
+
+
+class Codes(Task):
+    """A discrete VAE on frames of the world at the size at which families look at its codes.
+
+    The temperature of the relaxed choice falls from 1 to 1/16 (Ramesh et al. 2021, App. A.2) over the
+    first three quarters of the run; the weight of the KL term rises to ``KL`` over the first quarter.
+    """
+
+    KL = 1.0
+    FRAMES = 2  # frames of each scene
+
+    def __init__(self, dvae: DiscreteVAE, side_px: int) -> None:
+        super().__init__()
+        self.dvae, self.side_px = dvae, side_px
+
+    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Tensor:
+        """Frames uint8 [frame, height, width, rgb] at random times of ``count`` scenes."""
+        scenes = [sample_scene(rng, split) for _ in range(count)]
+        times_s = np.sort(rng.uniform(0, scenes[0].duration_s, (count, self.FRAMES)))
+        return torch.from_numpy(render(scenes, times_s, 2 * self.side_px))
+
+    def losses(self, data: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """The evidence bound's two terms; watched: error of the painted pixels, and codes in use."""
+        frames = F.avg_pool2d(pixels(data).flatten(0, 1), 2)
+        cooling = min(1.0, self.progress / 0.75)
+        temperature = float(np.exp(np.log(1 / 16) * cooling))
+        kl = self.KL * min(1.0, self.progress / 0.25)
+        losses = discrete_vae.loss(self.dvae, frames, temperature, kl, generator)
+        return losses
+
+
+class Pretrain(Task):
+    """A family with its own objectives, on batches of sibling scenes.
+
+    A group of siblings stands for one GPU's batch in the papers; another item's caption is often a hard
+    negative. ``drop`` of the clips are hidden, so that "no video" is something the model has met.
+    """
+
+    def __init__(self, model: nn.Module, drop: float, group: int, weight: dict[str, float]) -> None:
+        super().__init__()
+        self.model, self.drop, self.group, self.weight = model, drop, group, weight
+
+    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Batch:
+        """Clips and captions; ``video_mask`` says which clips are dropped."""
+        scenes = sibling_batch(rng, count, self.group, split)
+        batch = scene_batch(scenes, self.model.config.inputs)
+        return replace(batch, video_mask=torch.from_numpy(rng.random(count) >= self.drop))
+
+    def losses(self, data: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """The family's own."""
+        losses: dict[str, Tensor] = self.model.loss(data, generator)
+        return losses

@@ -1,0 +1,99 @@
+"""What a family wants to see of a clip and a text, and the tensors that it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a family wants to see of a clip and a text; a field of its ``Config``.
+
+    ``frames`` are taken at interior points of the clip ("interior", VIOLET) or the middles of equal
+    parts ("middle"); a frame is fitted into a square of ``size_px`` by padding with black ("pad") or by
+    cutting the longer side ("crop"). Pixels reach the model in 0..1; normalisation is the model's.
+    ``vocabulary`` names a WordPiece list ("world"); ``max_words`` counts [CLS] and [SEP].
+    """
+
+    frames: int = 4
+    sampling: str = "interior"
+    size_px: int = 96
+    fit: str = "pad"
+    max_words: int = 24
+    vocabulary: str = "world"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors for a model, plus the words as text.
+
+    ``video`` [batch, frame, rgb, height, width] float in 0..1 · ``times_s`` [batch, frame] ·
+    ``view`` [batch, 4]: the square that the model sees, xyxy in the clip's picture (reaches outside
+    0..1 where black was padded) · ``word_ids`` [batch, word] · ``word_mask`` [batch, word] bool ·
+    ``pieces`` the WordPieces of each text, ``piece_words`` the index of the whole word that each piece
+    belongs to (−1 for special tokens and padding) · ``video_mask`` [batch] bool: False hides all video
+    tokens from attention (a clip that was dropped); None = all are seen.
+    """
+
+    video: Tensor
+    times_s: np.ndarray
+    view: np.ndarray
+    durations_s: np.ndarray
+    word_ids: Tensor
+    word_mask: Tensor
+    texts: tuple[str, ...]
+    pieces: tuple[tuple[str, ...], ...]
+    piece_words: np.ndarray
+    video_mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, items: Sequence[int]) -> Batch:
+        """Items of the batch, repeated or reordered by their indices."""
+        at = [int(i) for i in items]
+        taken = {
+            f.name: tuple(v[i] for i in at) if isinstance(v, tuple) else v[at]
+            for f in fields(self)
+            if (v := getattr(self, f.name)) is not None
+        }
+        return replace(self, **taken)
+
+    @staticmethod
+    def bare(video: Tensor, word_ids: Tensor, word_mask: Tensor | None = None) -> Batch:
+        """A batch from tensors alone, of which nothing else is known.
+
+        Frames stand in the middle of seconds, the model sees the whole picture, words are called by
+        their ids; the first and last word of each text count as special. ``word_mask`` None = no padding.
+        """
+        import torch
+
+        batch, frames = video.shape[:2]
+        mask = torch.ones_like(word_ids, dtype=torch.bool) if word_mask is None else word_mask.bool()
+        words = np.full(tuple(word_ids.shape), -1)
+        for row, length in enumerate(mask.sum(1).tolist()):
+            words[row, 1 : length - 1] = range(max(length - 2, 0))
+        pieces = tuple(tuple(map(str, row)) for row in word_ids.tolist())
+        return Batch(
+            video=video,
+            times_s=np.tile(np.arange(frames) + 0.5, (batch, 1)),
+            view=np.tile([0.0, 0.0, 1.0, 1.0], (batch, 1)),
+            durations_s=np.full(batch, float(frames)),
+            word_ids=word_ids,
+            word_mask=mask,
+            texts=tuple(" ".join(row) for row in pieces),
+            pieces=pieces,
+            piece_words=words,
+        )
+
+    def to(self, device: Any) -> Batch:
+        """The same batch with its tensors on ``device``."""
+        moved = {f.name: v.to(device) for f in fields(self) if hasattr(v := getattr(self, f.name), "to")}
+        return replace(self, **moved)
