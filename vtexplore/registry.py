@@ -35,9 +35,9 @@ class Family:
     the authors'); ``heads`` are the fields of ``Output`` that it fills. ``frames_independent``: its score
     of a video cannot depend on the order of frames. ``frames_ahead``: how many later frames the patch
     embedding of a frame's token sees. ``names`` translate the published file's tensors, ``doubles`` are
-    those stored twice; ``manifests`` say which stored lists of keys describe it (file and entry → prefix
-    that the names get before translation). ``parts`` are shared between miniatures (kind → prefix of our
-    names). ``checkpoints`` are public files (name → what it is).
+    those stored twice; ``manifests`` say which stored lists of keys describe it ("file:entry" → prefix that
+    their names get before translation). ``parts`` are shared between miniatures (kind → prefix that the
+    shared file's names get here). ``checkpoints`` are public files (name → what it is).
     """
 
     name: str
@@ -53,7 +53,7 @@ class Family:
     frames_ahead: int = 0
     names: tuple[tuple[str, str], ...] = ()
     doubles: Mapping[str, str] = field(default_factory=dict)
-    manifests: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    manifests: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     checkpoints: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,8 +107,7 @@ def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) 
     config = page.config(size, **overrides)
     with torch.device(device):
         model = name_taps(page.build(config)).eval()
-    model.name, model.size, model.inputs = name, size, config.inputs
-    model.weights_hash, model.card = None, {}
+    _tell(model, name=name, size=size, inputs=config.inputs, weights_hash=None, card={})
     return model
 
 
@@ -123,9 +122,14 @@ def load(name: str, size: str = "mini", device: Any = "cpu") -> nn.Module:
     if size != "mini":
         raise ConfigError(f"Only miniatures are shipped; build({name!r}, {size!r}) gives that size without weights.")
     model = build(name, size)
-    model.weights_hash = load_miniature(model, name, page.parts)
-    model.card = card(name)
+    _tell(model, weights_hash=load_miniature(model, name, page.parts), card=card(name))
     return model.to(device)
+
+
+def _tell(model: nn.Module, **what: Any) -> None:
+    """Give a model what others ask it for; through setattr, since modules are typed to hold tensors only."""
+    for name, value in what.items():
+        setattr(model, name, value)
 
 
 def card(name: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Bottleneck(nn.Module):
         narrow, self.gain = wide_out // 4, gain
         widths = [wide_in, narrow, narrow, narrow, wide_out]
         same = wide_in == wide_out
-        self.skip = nn.Identity() if same else nn.Conv2d(wide_in, wide_out, 1)
+        self.skip: nn.Module = nn.Identity() if same else nn.Conv2d(wide_in, wide_out, 1)
         self.path = nn.Sequential()
         for i, kernel in enumerate(kernels):
             self.path.add_module(f"relu_{i + 1}", nn.ReLU())
@@ -68,10 +68,9 @@ def _group(
 ) -> nn.Sequential:
     # the branch is scaled by 1 / layers² with layers counted over the whole network
     gain = 1 / (GROUPS * blocks) ** 2
-    parts = OrderedDict(
-        (f"block_{i + 1}", Bottleneck(wide_out if i else wide_in, wide_out, gain, kernels))
-        for i in range(blocks)
-    )
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    for i in range(blocks):
+        parts[f"block_{i + 1}"] = Bottleneck(wide_out if i else wide_in, wide_out, gain, kernels)
     if resize is not None:
         parts["resize"] = resize
     return nn.Sequential(parts)
@@ -128,7 +127,7 @@ class DiscreteVAE(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
                 nn.init.zeros_(module.bias)
 

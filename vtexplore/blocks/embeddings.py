@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vtexplore.blocks.transformer import initialise
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError
-from vtexplore.types import Batch, Stream, Tokens
+from vtexplore.types import Batch, Stream, Tokens, TokensOfBatch
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,17 @@ def frame_spans(times_s: np.ndarray, duration_s: float) -> np.ndarray:
     return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
-def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool = False) -> list[Tokens]:
-    """The patches of a frame-major grid, one ``Tokens`` an item; with ``cls``, a [CLS] before each slot's.
+def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool = False) -> TokensOfBatch:
+    """What the patches of a frame-major grid stand for, built when asked; with ``cls``, a [CLS] before each slot's.
 
     ``grid`` is (slots, rows, columns) over the square that the model sees; boxes are given in the clip's
     own picture and reach outside 0..1 where the square was padded. Where several frames share a slot,
     its span is theirs together.
     """
+    return cache(lambda: _grid_tokens(batch, grid, cls))
+
+
+def _grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool) -> list[Tokens]:
     slots, rows, columns = grid
     x, y = np.arange(columns) / columns, np.arange(rows) / rows
     corner = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # [row·column, xy]

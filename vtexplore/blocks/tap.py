@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,7 @@ class Call:
         return logits.float().softmax(dim=-1).to(q.dtype)
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Hears what taps are shown during one forward."""
 

@@ -23,24 +23,23 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.tap = Tap()
 
-    def forward(self, stream: Stream) -> Tensor:
-        """What each token hears: [batch, token, channel]."""
-        x = stream.hidden
+    def forward(self, asking: Stream, stream: Stream) -> Tensor:
+        """What each token of ``asking`` (all of ``stream``, or some) hears from it: [batch, query, channel]."""
         q, k, v = (
-            part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [batch, head, token, channel]
-            for part in (self.query, self.key, self.value)
+            part(x.hidden).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [batch, head, token, channel]
+            for part, x in ((self.query, asking), (self.key, stream), (self.value, stream))
         )
         heard = attend(
             self.tap,
             q,
             k,
             v,
-            queries=stream.tokens,
+            queries=asking.tokens,
             keys=stream.tokens,
             mask=stream.mask,
             dropout=self.dropout if self.training else 0.0,
         )
-        return self.out(heard.transpose(1, 2).flatten(2))  # [batch, token, channel]
+        return self.out(heard.transpose(1, 2).flatten(2))  # [batch, query, channel]
 
 
 class Layer(nn.Module):
@@ -54,11 +53,12 @@ class Layer(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, stream: Stream) -> Stream:
-        """[batch, token, channel] to the same."""
-        x = self.norm1(stream.hidden + self.dropout(self.attention(stream)))
+    def forward(self, stream: Stream, only: slice | None = None) -> Stream:
+        """[batch, token, channel] to the same; ``only``: the positions that are wanted, all others are dropped."""
+        asking = stream if only is None else stream[only]
+        x = self.norm1(asking.hidden + self.dropout(self.attention(asking, stream)))
         x = self.norm2(x + self.dropout(self.mlp(x)))
-        return self.attention.tap.see(stream.with_hidden(x))
+        return self.attention.tap.see(asking.with_hidden(x))
 
 
 class Encoder(nn.Module):
@@ -71,10 +71,10 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(Layer(width, heads, inner, dropout, eps) for _ in range(depth))
         self.apply(initialise)
 
-    def forward(self, stream: Stream) -> Stream:
-        """[batch, token, channel] to the same."""
+    def forward(self, stream: Stream, only: slice | None = None) -> Stream:
+        """[batch, token, channel] to the same; ``only``: positions after the last layer, which saves the others."""
         for layer in self.layers:
-            stream = layer(stream)
+            stream = layer(stream, only if layer is self.layers[-1] else None)
         return stream
 
 

@@ -95,18 +95,20 @@ class Windows:
         return x[:, :t, :h, :w] if any(self.padding) else x
 
 
+def _each(rule: Callable[[int, int], int], a: Grid, b: Grid) -> Grid:
+    return rule(a[0], b[0]), rule(a[1], b[1]), rule(a[2], b[2])
+
+
 @lru_cache(maxsize=128)
 def windows(grid: Grid, window: Grid, shifted: bool, device: str = "cpu") -> Windows:
     """Cut ``grid`` into windows of (at most) ``window``, shifted by half of it or not.
 
     An axis no longer than its window becomes one window and is never shifted.
     """
-    size = tuple(min(n, w) for n, w in zip(grid, window, strict=True))
-    shift = tuple(
-        w // 2 if shifted and n > w else 0 for n, w in zip(grid, window, strict=True)
-    )
-    counts = tuple(ceil(n / s) for n, s in zip(grid, size, strict=True))
-    padding = tuple(c * s - n for c, s, n in zip(counts, size, grid, strict=True))
+    size = _each(min, grid, window)
+    shift = _each(lambda n, w: w // 2 if shifted and n > w else 0, grid, window)
+    counts = _each(lambda n, s: ceil(n / s), grid, size)
+    padding = _each(lambda n, s: -n % s, grid, size)
 
     def cut(a: np.ndarray) -> np.ndarray:
         (a_, t), (b, h), (c, w) = zip(counts, size, strict=True)
@@ -165,13 +167,15 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(width, width)
         t, h, w = (2 * side - 1 for side in window)
         self.bias_table = nn.Parameter(torch.zeros(t * h * w, heads))
+        self.bias_index: Tensor
         self.register_buffer("bias_index", relative_index(window), persistent=False)
         self.tap = Tap()
 
     def forward(self, x: Tensor, shifted: bool, place: Place) -> Tensor:
         """[batch, frame, row, column, channel], normalised, to what each token hears."""
-        batch, *grid, width = x.shape
-        cut = windows(tuple(grid), self.window, shifted, str(x.device))
+        batch, frames, rows, columns, width = x.shape
+        grid = frames, rows, columns
+        cut = windows(grid, self.window, shifted, str(x.device))
         (a, t), (b, h), (c, w) = zip(cut.counts, cut.size, strict=True)
         n, count, heads = t * h * w, a * b * c, self.heads
         x = cut.cut(x)
@@ -180,7 +184,7 @@ class WindowAttention(nn.Module):
         q, k, v = qkv.reshape(3, batch, count * heads, n, -1)  # [batch, window·head, n, channel]
         bias = self.bias_table[self.bias_index[:n, :n].reshape(-1)].T.reshape(1, heads, n, n)
         bias = bias.expand(count, -1, -1, -1) if cut.mask is None else bias + cut.mask
-        tokens = place(tuple(grid))
+        tokens = place(grid)
         x = attend(
             self.tap,
             q,
@@ -193,15 +197,13 @@ class WindowAttention(nn.Module):
         )
         x = x.view(batch, a, b, c, heads, t, h, w, -1).permute(0, 1, 5, 2, 6, 3, 7, 4, 8)
         x = self.proj(x.reshape(batch, a * t, b * h, c * w, width))
-        return cut.uncut(x, tuple(grid))  # [batch, frame, row, column, channel]
+        return cut.uncut(x, grid)  # [batch, frame, row, column, channel]
 
 
 class SwinBlock(nn.Module):
     """Pre-norm: window attention, then an MLP, each beside a residual path (eq. 2)."""
 
-    def __init__(
-        self, config: SwinConfig, width: int, heads: int, shifted: bool, drop: float
-    ) -> None:
+    def __init__(self, config: SwinConfig, width: int, heads: int, shifted: bool, drop: float) -> None:
         super().__init__()
         self.shifted = shifted
         inner = int(width * config.mlp_ratio)
@@ -217,7 +219,7 @@ class SwinBlock(nn.Module):
         x = x + self.drop(self.mlp(self.norm2(x)))
         flat = x.flatten(1, 3)  # [batch, token, channel], a view
         seen = torch.ones((), dtype=torch.bool, device=x.device).expand(flat.shape[:2])
-        self.attention.tap.see(Stream(flat, seen, place(tuple(x.shape[1:4]))))
+        self.attention.tap.see(Stream(flat, seen, place((x.shape[1], x.shape[2], x.shape[3]))))
         return x
 
 
@@ -251,7 +253,7 @@ class Stage(nn.Module):
             SwinBlock(config, width, config.heads[index], i % 2 == 1, drops[before + i])
             for i in range(config.depths[index])
         )
-        self.merge = nn.Identity() if last else PatchMerging(width, config.eps)
+        self.merge: nn.Module = nn.Identity() if last else PatchMerging(width, config.eps)
 
     def forward(self, x: Tensor, place: Place) -> Tensor:
         """[batch, frame, row, column, channel] to the next stage's grid."""
@@ -272,10 +274,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, video: Tensor) -> Tensor:
         """[batch, frame, rgb, height, width], normalised, to [batch, slot, row, column, channel]."""
         sides = (video.shape[1], *video.shape[3:])
-        short = [
-            (ceil(n / s) - 1) * s + p - n
-            for n, s, p in zip(sides, self.stride, self.patch, strict=True)
-        ]
+        short = [(ceil(n / s) - 1) * s + p - n for n, s, p in zip(sides, self.stride, self.patch, strict=True)]
         x = video.transpose(1, 2)  # [batch, rgb, frame, height, width]
         x = F.pad(x, (0, max(short[2], 0), 0, max(short[1], 0), 0, max(short[0], 0)))
         return self.norm(self.proj(x).permute(0, 2, 3, 4, 1))
@@ -309,6 +308,7 @@ class VideoSwin(nn.Module):
         place = partial(unnamed, len(video))
         yield "patch_embed", (x := self.patch(video))
         for i, stage in enumerate(self.stages):
+            assert isinstance(stage, Stage)
             for j, block in enumerate(stage.blocks):
                 yield f"layer{i}.block{j}", (x := block(x, place))
             yield f"layer{i}", (x := stage.merge(x))
@@ -319,6 +319,16 @@ def normalise(video: Tensor) -> Tensor:
     """Pixels in 0..1 [..., rgb, height, width] with ImageNet's mean and deviation taken out."""
     mean = video.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     return (video - mean) / video.new_tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def spread_over_time(swin: VideoSwin) -> None:
+    """Give every offset in time the bias of offset 0, in place: a Swin that saw stills can see clips (§3.3)."""
+    with torch.no_grad():
+        for module in swin.modules():
+            if isinstance(module, WindowAttention):
+                times = 2 * module.window[0] - 1
+                table = module.bias_table.view(times, -1, module.heads)
+                table.copy_(table[times // 2].clone().expand_as(table))
 
 
 def unnamed(batch: int, grid: Grid) -> TokensOfBatch:

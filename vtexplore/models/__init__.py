@@ -1,0 +1,1 @@
+"""The papers, one page each; the folder is the registry."""

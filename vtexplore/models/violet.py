@@ -20,7 +20,7 @@ is asked about it. All else, oddities included, is the published code's; a minia
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -69,15 +69,11 @@ class Config:
 
 @dataclass(frozen=True)
 class Masked:
-    """A batch with words and patches hidden, and what stood there (−1: not asked).
-
-    ``words`` [batch, word], ``codes`` [batch, frame, row, column]; ``has_video`` bool [batch].
-    """
+    """A batch with words and patches hidden, and what stood there (−1: not asked)."""
 
     batch: Batch
-    words: Tensor
-    codes: Tensor
-    has_video: Tensor
+    words: Tensor  # [batch, word]
+    codes: Tensor  # [batch, frame, row, column]
 
 
 class VIOLET(nn.Module):
@@ -102,14 +98,14 @@ class VIOLET(nn.Module):
         """Video [batch, frame · (1 + row · column), channel] and text [batch, word, channel]."""
         grid = self.grid(batch)
         pixels = video_swin.normalise(batch.video)  # [batch, frame, rgb, height, width]
-        patches = self.swin(pixels, lambda grid: cache(lambda: grid_tokens(batch, grid)))  # [batch, frame, row, col, ch]
+        patches = self.swin(pixels, partial(grid_tokens, batch))  # [batch, frame, row, column, channel]
         hidden = self.places(patches)  # [batch, frame · (1 + row · column), channel]
-        mask = has_video(batch)[:, None].expand(hidden.shape[:2])
-        return Stream(hidden, mask, cache(lambda: grid_tokens(batch, grid, cls=True))), self.text(batch)
+        mask = batch.has_video[:, None].expand(hidden.shape[:2])
+        return Stream(hidden, mask, grid_tokens(batch, grid, cls=True)), self.text(batch)
 
-    def fuse(self, video: Stream, text: Stream) -> Stream:
-        """The joint sequence after the cross-modal transformer: all video tokens, then the text."""
-        return self.fusion(video + text)
+    def fuse(self, video: Stream, text: Stream, only: slice | None = None) -> Stream:
+        """The joint sequence (or ``only`` some of it) after the cross-modal transformer: all video, then the text."""
+        return self.fusion(video + text, only)
 
     def forward(self, batch: Batch) -> Output:
         """Word scores at every text position, code scores at every patch (frames' [CLS] left out), the match."""
@@ -169,28 +165,23 @@ class VIOLET(nn.Module):
         """Patches go black, words become [MASK]; what stood there is what is asked."""
         video = masked_codes.hide(batch.video, patches, self.config.swin.patch_px)
         word_ids, asked = masked_words.corrupt(batch.word_ids, words, self.ids.mask)
-        targets = masked_codes.targets(codes, patches & has_video(batch)[:, None, None, None])
-        return Masked(replace(batch, video=video, word_ids=word_ids), asked, targets, has_video(batch))
+        targets = masked_codes.targets(codes, patches & batch.has_video[:, None, None, None])
+        return Masked(replace(batch, video=video, word_ids=word_ids), asked, targets)
 
     def losses(self, masked: Masked, others: Tensor) -> dict[str, Tensor]:
         """The three losses; ``others`` [batch, candidate]: whose texts each video is offered beside its own."""
         video, text = self.embed(masked.batch)  # once: only the cross-modal transformer sees foils
         patches, words = self.parts(self.fuse(video, text).hidden, masked.batch)
         items = torch.arange(len(others), device=others.device).repeat_interleave(others.shape[1])
-        foils = self.parts(self.fuse(video.take(items), text.take(others.flatten())).hidden, masked.batch)[1]
+        cls = slice(len(video), len(video) + 1)
+        foils = self.fuse(video.take(items), text.take(others.flatten()), cls).hidden  # [batch · candidate, 1, channel]
         scores = torch.cat([self.match(words)[:, None], self.match(foils).view(others.shape)], dim=1)
         (word, word_is), (patch, code_is) = pick(words, masked.words), pick(patches, masked.codes)
         return {
             "words": masked_words.loss(self.word_head(word), word_is),
             "codes": masked_codes.loss(self.code_head(patch), code_is),
-            "match": matching.loss(scores, masked.has_video),
+            "match": matching.loss(scores, masked.batch.has_video),
         }
-
-
-def has_video(batch: Batch) -> Tensor:
-    """bool [batch]: items whose clip was not dropped."""
-    seen = batch.video_mask
-    return torch.ones(len(batch), dtype=torch.bool, device=batch.video.device) if seen is None else seen
 
 
 NAMES = (
@@ -204,6 +195,23 @@ NAMES = (
     *prefixed(dvae.NAMES, "dvae.", "dvae."),
 )
 
+MINI = Config(
+    inputs=Inputs(frames=4, sampling="interior", size_px=96, max_words=24, vocabulary="world"),
+    words=None,
+    swin=SwinConfig(time_stride=1, width=32, depths=(1, 2, 2), heads=(1, 2, 4), window=(4, 6, 6), drop_path=0.0),
+    dvae=DVAEConfig(width=16, blocks=1, codes=256, decoder_width=32),
+    codes=256,
+    width=128,
+    depth=3,
+    heads=4,
+    inner=512,
+    dropout=0.0,
+    word_places=24,
+    patch_places=36,
+    frame_places=4,
+    place_std=0.5,
+)
+
 FAMILY = Family(
     name="violet",
     title="VIOLET",
@@ -211,30 +219,16 @@ FAMILY = Family(
     year=2021,
     arxiv="2111.12681",
     build=VIOLET,
-    sizes={
-        "mini": Config(
-            inputs=Inputs(frames=4, sampling="interior", size_px=96, max_words=24, vocabulary="world"),
-            words=None,
-            swin=SwinConfig((2, 4, 4), 1, 32, (2, 2, 2), (1, 2, 4), (4, 6, 6), drop_path=0.0),
-            dvae=DVAEConfig(width=16, blocks=1, codes=256, decoder_width=32),
-            **{"codes": 256, "width": 128, "depth": 3, "heads": 4, "inner": 512, "dropout": 0.0},
-            **{"word_places": 24, "patch_places": 36, "frame_places": 4, "place_std": 0.5},
-        ),
-        "published": Config(),
-    },
+    sizes={"mini": MINI, "published": Config()},
     heads=("word_logits", "code_logits", "match_logits"),
     objectives=("masked_words", "masked_codes", "matching", "blockwise", "attended"),
     frames_ahead=1,
     names=NAMES,
     doubles={"fc_mtm.predictions.decoder.bias": "fc_mtm.predictions.bias"},
-    manifests={
-        ("violet", "VIOLET_Pretrain"): "",
-        ("dalle", "Encoder"): "dvae.encoder.",
-        ("dalle", "Decoder"): "dvae.decoder.",
-    },
-    parts={"video_swin": "swin.", "dvae": "dvae."},
+    manifests={"violet:VIOLET_Pretrain": "", "dalle:Encoder": "dvae.encoder.", "dalle:Decoder": "dvae.decoder."},
+    parts={"video_swin": "swin.", "dvae": "dvae.", "text": ""},
     checkpoints={
-        "ckpt_violet_pretrain.pt": "YT-Temporal-180M, WebVid-2.5M and CC3M; Google Drive, see the authors' README",
-        "encoder.pkl, decoder.pkl": "the discrete VAE, from cdn.openai.com/dall-e",
+        "ckpt_violet_pretrain.pt": "YT-Temporal-180M + WebVid-2.5M + CC3M (Google Drive, see the authors' README)",
+        "encoder.pkl, decoder.pkl": "the discrete VAE (cdn.openai.com/dall-e)",
     },
 )

@@ -12,9 +12,7 @@ TEMPERATURE = 0.05
 CANDIDATES = 4
 
 
-def others(
-    batch: int, generator: torch.Generator, candidates: int = CANDIDATES, groups: int | None = None
-) -> Tensor:
+def others(batch: int, generator: torch.Generator, candidates: int = CANDIDATES, groups: int | None = None) -> Tensor:
     """For each item, distinct random other items whose texts are not its own: int64 [batch, candidate].
 
     There are min(items, ``candidates``) − 1 of them. ``groups``: items are drawn among each ``groups``

@@ -56,10 +56,15 @@ class Batch:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def has_video(self) -> Tensor:
+        """bool [batch]: items whose clip was not dropped."""
+        return self.word_mask.new_ones(len(self)) if self.video_mask is None else self.video_mask
+
     def take(self, items: Sequence[int]) -> Batch:
         """Items of the batch, repeated or reordered by their indices."""
         at = [int(i) for i in items]
-        taken = {
+        taken: dict[str, Any] = {
             f.name: tuple(v[i] for i in at) if isinstance(v, tuple) else v[at]
             for f in fields(self)
             if (v := getattr(self, f.name)) is not None

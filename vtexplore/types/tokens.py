@@ -88,8 +88,8 @@ class Tokens:
         return {
             "labels": list(self.labels),
             "modality": [sorted(m) for m in self.modality],
-            "box": np.where(np.isnan(self.box), None, self.box.round(6)).tolist(),
-            "span_s": np.where(np.isnan(self.span_s), None, self.span_s.round(6)).tolist(),
+            "box": _rounded(self.box),
+            "span_s": _rounded(self.span_s),
             "word": self.word.tolist(),
         }
 
@@ -104,6 +104,11 @@ class Tokens:
             np.array(d["span_s"], dtype=float).reshape(n, 2),
             np.array(d["word"], dtype=int).reshape(n),
         )
+
+
+def _rounded(numbers: np.ndarray) -> list[list[float | None]]:
+    """Six digits after the point, None for NaN, which JSON has not got."""
+    return [[None if np.isnan(x) else round(float(x), 6) for x in row] for row in numbers]
 
 
 TokensOfBatch = Callable[[], list[Tokens]]

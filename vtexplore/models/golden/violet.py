@@ -1,21 +1,21 @@
 """VIOLET against tsujuifu/pytorch_violet: pretraining with recorded masks, retrieval, and question answering."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vtexplore.blocks.embeddings import BERT_WORDS
 from vtexplore.blocks.heads import PERCEPTRON_NAMES, Perceptron
 from vtexplore.blocks.tap import Call, listening, name_taps
 from vtexplore.blocks.video_swin import SwinConfig, normalise
 from vtexplore.models.violet import FAMILY, NAMES, VIOLET, Config
 from vtexplore.objectives import matching
+from vtexplore.objectives.attended import attention_received
 from vtexplore.types import Batch, Inputs, Stream
 from vtexplore.weights import load_state, part
-
-# The toy vocabulary is smaller than BERT's and keeps the ids of BERT's special words.
-SPECIAL = {"pad": 0, "start": 101, "end": 102, "mask": 103}
 
 
 class Listener:
@@ -50,7 +50,8 @@ def golden(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str
         "out/swin_64px_quirk": model.swin(small).movedim(-1, 1),
     }
     eyes, text = model.embed(batch)
-    with listening(Listener()) as listener:
+    listener = Listener()
+    with listening(listener):
         fused = model.fuse(eyes, text).hidden
     words = fused[:, len(eyes) :]
     pairs = torch.stack([model.match(against(model, eyes, text, j)) for j in range(len(batch))], dim=1)
@@ -64,7 +65,7 @@ def golden(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str
         "out/mvm_logits": model.code_head(fused[:, : len(eyes)]),
         "out/vtm_pair_raw": pairs,
         "out/retrieval_logits": pairs / matching.TEMPERATURE,
-        "out/att_received": sum(w.mean(1).sum(1) for name, w in listener.kept.items() if "attn" in name),
+        "out/att_received": attention_received(lambda: model.fuse(eyes, text), "fusion"),
     }
     out |= offered(pairs / matching.TEMPERATURE, tensors["out/vtm_logits"], tensors["out/vtm_neg_index"])
     out |= answers(config, tensors, model, eyes, words)
@@ -87,7 +88,7 @@ def build(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> VIOLET:
     model = VIOLET(
         Config(
             inputs=Inputs(config["frames"], size_px=config["img_hw"][0], max_words=config["text_len"]),
-            words=FAMILY.sizes["published"].words.__class__(size=bert["vocab_size"], **SPECIAL),
+            words=replace(BERT_WORDS, size=bert["vocab_size"]),  # a toy vocabulary, with the special ids of BERT's
             swin=sizes,
             dvae=None,
             codes=config["visual_vocab"],
