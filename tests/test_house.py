@@ -21,9 +21,9 @@ PACKAGE = ROOT / "vtexplore"
 # From the ground up. A room imports from its own floor and from those below it, never from above.
 FLOORS = (
     {"errors", "assets", "files", "types"},
-    {"blocks", "objectives", "data", "world", "registry"},
-    {"models", "record", "train", "eyes", "tasks", "weights", "evaluate"},
-    {"probes"},
+    {"blocks", "objectives", "data", "world", "registry", "weights"},
+    {"models", "record", "train", "eyes", "tasks", "miniatures"},
+    {"probes", "evaluate"},
     {"views"},
     {"widgets"},
     {"cli", "tour"},
