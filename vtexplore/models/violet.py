@@ -1,5 +1,4 @@
 """VIOLET: end-to-end video-language transformers with masked visual-token modeling.
-
 Fu, Li, Gan, Lin, Wang, Wang, Liu; arXiv 2111.12681, 2021.
 
     frames ─▶ Video Swin ─▶ + [CLS] per frame, place, time ─┐
@@ -67,15 +66,6 @@ class Config:
     match_groups: int | None = None  # other texts come from so many neighbours; None: from the whole batch
 
 
-@dataclass(frozen=True)
-class Masked:
-    """A batch with words and patches hidden, and what stood there (−1: not asked)."""
-
-    batch: Batch
-    words: Tensor  # [batch, word]
-    codes: Tensor  # [batch, frame, row, column]
-
-
 class VIOLET(nn.Module):
     """The model and its three objectives."""
 
@@ -134,8 +124,8 @@ class VIOLET(nn.Module):
 
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Masked words, masked codes, matching, to be added up. ``codes`` [batch, frame, row, column] if known."""
-        masked = self.hide(batch, *self.choose(batch, generator), self.codes(batch) if codes is None else codes)
-        return self.losses(masked, matching.others(len(batch), generator, groups=self.config.match_groups))
+        asked = self.hide(batch, *self.choose(batch, generator), self.codes(batch) if codes is None else codes)
+        return self.losses(*asked, matching.others(len(batch), generator, groups=self.config.match_groups))
 
     def codes(self, batch: Batch) -> Tensor:
         """The visual word of every patch: [batch, frame, row, column]."""
@@ -161,26 +151,26 @@ class VIOLET(nn.Module):
         patches = F.pad(total.new_ones(len(batch), *self.grid(batch)).flatten(2), (1, 0))  # no frame's [CLS]
         return total * torch.cat([patches.flatten(1), ~self.ids.special(batch.word_ids)], dim=1)
 
-    def hide(self, batch: Batch, patches: Tensor, words: Tensor, codes: Tensor) -> Masked:
-        """Patches go black, words become [MASK]; what stood there is what is asked."""
+    def hide(self, batch: Batch, patches: Tensor, words: Tensor, codes: Tensor) -> tuple[Batch, Tensor, Tensor]:
+        """Patches go black, words [MASK]: the batch, and which codes and words stood there (−1: not asked)."""
         video = masked_codes.hide(batch.video, patches, self.config.swin.patch_px)
-        word_ids, asked = masked_words.corrupt(batch.word_ids, words, self.ids.mask)
-        targets = masked_codes.targets(codes, patches & batch.has_video[:, None, None, None])
-        return Masked(replace(batch, video=video, word_ids=word_ids), asked, targets)
+        word_ids, word_is = masked_words.corrupt(batch.word_ids, words, self.ids.mask)
+        code_is = masked_codes.targets(codes, patches & batch.has_video[:, None, None, None])
+        return replace(batch, video=video, word_ids=word_ids), code_is, word_is
 
-    def losses(self, masked: Masked, others: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, code_is: Tensor, word_is: Tensor, others: Tensor) -> dict[str, Tensor]:
         """The three losses; ``others`` [batch, candidate]: whose texts each video is offered beside its own."""
-        video, text = self.embed(masked.batch)  # once: only the cross-modal transformer sees foils
-        patches, words = self.parts(self.fuse(video, text).hidden, masked.batch)
+        video, text = self.embed(batch)  # once: only the cross-modal transformer sees foils
+        patches, words = self.parts(self.fuse(video, text).hidden, batch)
         items = torch.arange(len(others), device=others.device).repeat_interleave(others.shape[1])
         cls = slice(len(video), len(video) + 1)
         foils = self.fuse(video.take(items), text.take(others.flatten()), cls).hidden  # [batch · candidate, 1, channel]
         scores = torch.cat([self.match(words)[:, None], self.match(foils).view(others.shape)], dim=1)
-        (word, word_is), (patch, code_is) = pick(words, masked.words), pick(patches, masked.codes)
+        (word, word_is), (patch, code_is) = pick(words, word_is), pick(patches, code_is)
         return {
             "words": masked_words.loss(self.word_head(word), word_is),
             "codes": masked_codes.loss(self.code_head(patch), code_is),
-            "match": matching.loss(scores, masked.batch.has_video),
+            "match": matching.loss(scores, batch.has_video),
         }
 
 
@@ -208,7 +198,6 @@ MINI = Config(
     dropout=0.0,
     word_places=24,
     patch_places=36,
-    frame_places=4,
     place_std=0.5,
 )
 
@@ -227,8 +216,5 @@ FAMILY = Family(
     doubles={"fc_mtm.predictions.decoder.bias": "fc_mtm.predictions.bias"},
     manifests={"violet:VIOLET_Pretrain": "", "dalle:Encoder": "dvae.encoder.", "dalle:Decoder": "dvae.decoder."},
     parts={"video_swin": "swin.", "dvae": "dvae.", "text": ""},
-    checkpoints={
-        "ckpt_violet_pretrain.pt": "YT-Temporal-180M + WebVid-2.5M + CC3M (Google Drive, see the authors' README)",
-        "encoder.pkl, decoder.pkl": "the discrete VAE (cdn.openai.com/dall-e)",
-    },
+    checkpoints={"ckpt_violet_pretrain.pt": "tsujuifu/pytorch_violet, README", "encoder.pkl": "openai/DALL-E"},
 )

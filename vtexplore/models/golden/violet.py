@@ -148,13 +148,13 @@ def masked(model: VIOLET, batch: Batch, tensors: Mapping[str, Tensor], kind: str
     else:
         asked = tensors[f"{kind}/ans_mvm"].unflatten(1, (frames, -1))[:, :, 1:]
         patches, words = (asked >= 0).unflatten(2, (rows, columns)), tensors[f"{kind}/ans_mtm"] >= 0
-    hidden = model.hide(batch, patches, words, slots[:, :, 1:].unflatten(2, (rows, columns)))
-    losses = model.losses(hidden, tensors[f"{kind}/vtm_neg_index"])
+    hidden, code_is, word_is = model.hide(batch, patches, words, slots[:, :, 1:].unflatten(2, (rows, columns)))
+    losses = model.losses(hidden, code_is, word_is, tensors[f"{kind}/vtm_neg_index"])
     none = torch.full((len(batch), frames, 1), -1)  # a frame's [CLS] is never asked
     return out | {
-        f"{kind}/txt": hidden.batch.word_ids,
-        f"{kind}/ans_mtm": hidden.words,
-        f"{kind}/ans_mvm": torch.cat([none, hidden.codes.flatten(2)], dim=2).flatten(1),
+        f"{kind}/txt": hidden.word_ids,
+        f"{kind}/ans_mtm": word_is,
+        f"{kind}/ans_mvm": torch.cat([none, code_is.flatten(2)], dim=2).flatten(1),
         f"{kind}/patch_mask": patches.view(len(batch), *grid).to(torch.uint8),
         f"{kind}/losses_mtm_mvm_vtm": torch.stack([losses["words"], losses["codes"], losses["match"]]),
     }
