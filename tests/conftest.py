@@ -3,6 +3,7 @@
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -32,3 +33,19 @@ def _seeds() -> None:
 def golden_dir() -> Path:
     """Weights, inputs and outputs of the original code; VTEXPLORE_GOLDEN names another folder."""
     return Path(os.environ.get("VTEXPLORE_GOLDEN", ROOT / "tests" / "golden"))
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A model made by hand, whose answers are known; see toy.py."""
+    from toy import ToyModel, toy_vocabulary
+
+    return ToyModel(toy_vocabulary(tmp_path_factory.mktemp("toy")))
+
+
+@pytest.fixture(scope="session")
+def toy_clip() -> Any:
+    """A clip made by hand, whose truth is known; see toy.py."""
+    from toy import toy_clip
+
+    return toy_clip()

@@ -53,7 +53,9 @@ def tour(model: Any, clip: Clip, text: str | None = None, out: str | os.PathLike
     body.append(_about(result, card))
     start, middle, end = re.split(r"\{title\}|\{body\}", TEMPLATE.read_text("utf-8"))
     with writing(out) as partial:
-        partial.write_text(start + _safe(result.text) + middle + "\n".join(body) + end, encoding="utf-8")
+        partial.write_text(
+            start + _safe(result.text) + middle + "\n".join(body).replace(" %", "&nbsp;%") + end, encoding="utf-8"
+        )
     return Path(out)
 
 

@@ -25,7 +25,7 @@ from vtexplore.probes._ask import about, card_of, find_word, notices, pooling, s
 from vtexplore.probes._result import Result
 from vtexplore.probes.grounding import grounding, named_things, overlap
 from vtexplore.probes.rollout import roll
-from vtexplore.record import frames_of, Record, record
+from vtexplore.record import Record, frames_of, record
 from vtexplore.types import Clip, Tokens
 
 METHODS = ("raw", "rollout")
