@@ -7,18 +7,28 @@ a bijection on the file at hand, so that no tensor is loaded twice, or dropped i
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from vtexplore.errors import WeightsError
+from vtexplore.assets import find
+from vtexplore.errors import AssetError, WeightsError
+from vtexplore.files import writing
 
 Rules = Sequence[tuple[str, str]]
 """(pattern of a whole published name, our name with \\1 … for its groups); the first that fits counts."""
+
+
+AS_HERE: Rules = ((r"(.*)", r"\1"),)
+"""The rules of a file that calls everything as we do."""
 
 
 def prefixed(rules: Rules, published: str, ours: str) -> tuple[tuple[str, str], ...]:
@@ -64,42 +74,56 @@ class Report:
     missing: tuple[str, ...]
 
 
+def match(
+    model: nn.Module,
+    shapes: Mapping[str, Sequence[int]],
+    rules: Rules = AS_HERE,
+    doubles: Mapping[str, str] | None = None,
+    may_miss: str | None = None,
+) -> dict[str, str]:
+    """Published names to ours, for a file whose tensors have these shapes; the model may be on "meta".
+
+    ``doubles``: names under which the file stores a tensor a second time, and the name of the first.
+    ``may_miss``: pattern of our names that the file may lack; buffers that we derive may always be.
+    Raises ``WeightsError`` for names too many or too few and for shapes that differ, naming them.
+    """
+    twice = {second for second, first in (doubles or {}).items() if second in shapes and first in shapes}
+    found = translate([name for name in shapes if name not in twice], rules)
+    ours, derived = tensors_of(model), dict(model.named_buffers())
+    if extra := sorted(set(found.values()) - set(ours)):
+        near = get_close_matches(extra[0], ours, n=2)
+        hint = f"; nearest here: {', '.join(near)}" if near else ""
+        raise WeightsError(f"{len(extra)} tensors have no place in this model: {_some(extra)}{hint}.")
+    missing = sorted(set(ours) - set(found.values()) - set(derived))
+    if lacking := [name for name in missing if may_miss is None or not re.fullmatch(may_miss, name)]:
+        raise WeightsError(f"{len(lacking)} tensors are missing from the file: {_some(lacking)}.")
+    for name, mine in found.items():
+        if tuple(shapes[name]) != tuple(ours[mine].shape):
+            raise WeightsError(
+                f"{name} is {_shape(shapes[name])} in the file and {_shape(ours[mine].shape)} ({mine}) here. "
+                "Build the model with the sizes of the file."
+            )
+    return found
+
+
 def load_state(
     model: nn.Module,
     tensors: Mapping[str, Tensor],
-    rules: Rules = ((r"(.*)", r"\1"),),
+    rules: Rules = AS_HERE,
     doubles: Mapping[str, str] | None = None,
     may_miss: str | None = None,
 ) -> Report:
     """Fill a model from a file's tensors (published names), in place, in the model's own precision.
 
     Buffers that we derive (an index of relative positions) are compared with the file's, not replaced:
-    a difference means another architecture. ``doubles``: names under which the file stores a tensor a
-    second time, and the name of the first. ``may_miss``: pattern of our names that the file may lack.
-    Raises ``WeightsError`` for names too many or too few and for shapes that differ, naming them.
+    a difference means another architecture. Otherwise as ``match``, errors included.
     """
-    tensors = dict(tensors)
     for second, first in (doubles or {}).items():
-        if second in tensors and first in tensors:
-            if not torch.equal(tensors[second], tensors[first]):
-                raise WeightsError(f"{second!r} and {first!r} should be one tensor, and differ in this file.")
-            del tensors[second]
-    theirs = {mine: (name, tensors[name]) for name, mine in translate(tensors, rules).items()}
+        if second in tensors and first in tensors and not torch.equal(tensors[second], tensors[first]):
+            raise WeightsError(f"{second!r} and {first!r} should be one tensor, and differ in this file.")
+    shapes = {name: tuple(t.shape) for name, t in tensors.items()}
+    theirs = {mine: (name, tensors[name]) for name, mine in match(model, shapes, rules, doubles, may_miss).items()}
     ours, buffers = tensors_of(model), dict(model.named_buffers())
-    extra = sorted(set(theirs) - set(ours))
-    missing = sorted(set(ours) - set(theirs) - set(buffers))
-    if extra:
-        near = get_close_matches(extra[0], ours, n=2)
-        hint = f"; nearest here: {', '.join(near)}" if near else ""
-        raise WeightsError(f"{len(extra)} tensors have no place in this model: {_some(extra)}{hint}.")
-    if lacking := [name for name in missing if may_miss is None or not re.fullmatch(may_miss, name)]:
-        raise WeightsError(f"{len(lacking)} tensors are missing from the file: {_some(lacking)}.")
-    for mine, (name, tensor) in theirs.items():
-        if tensor.shape != ours[mine].shape:
-            raise WeightsError(
-                f"{name} is {_shape(tensor)} in the file and {_shape(ours[mine])} ({mine}) here. "
-                "Build the model with the sizes of the file."
-            )
     with torch.no_grad():
         for mine, (name, tensor) in theirs.items():
             if mine in buffers:
@@ -108,6 +132,7 @@ def load_state(
             else:
                 ours[mine].copy_(tensor)
     checked = sorted(set(theirs) & set(buffers))
+    missing = sorted(set(ours) - set(theirs) - set(buffers))
     return Report(tuple(sorted(set(theirs) - set(buffers))), tuple(checked), tuple(missing))
 
 
@@ -116,5 +141,98 @@ def _some(names: Sequence[str], count: int = 4) -> str:
     return ", ".join(names[:count]) + more
 
 
-def _shape(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "a number"
+def _shape(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "a number"
+
+
+# ── miniatures: fp16 on disk, shared parts stored once ────────────────────────────────────────────
+
+
+def load_miniature(model: nn.Module, name: str, parts: Mapping[str, str], folder: Path | None = None) -> str:
+    """Fill a model with the miniature ``name``: its own tensors, and those of the shared parts that it has.
+
+    ``parts``: kind → prefix that the shared file's names get in this model. ``folder``: where miniatures
+    lie; None = those that come with vtexplore. Returns a SHA-256 of all the files together. Raises
+    ``AssetError`` if a file is not there, ``WeightsError`` if a file is not the one that the card names.
+    """
+    folder = find("miniatures") if folder is None else folder
+    card = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    ours, digests = tensors_of(model), []
+    tensors: dict[str, Tensor] = {}
+    for kind, expected in sorted(card["shared"].items()):
+        shared, digest = _read(folder / "shared" / f"{kind}.safetensors", expected)
+        mine = {parts[kind] + key: t for key, t in shared.items()}
+        tensors |= {key: t for key, t in mine.items() if key in ours and t.shape == ours[key].shape}
+        digests.append(digest)
+    own, digest = _read(folder / f"{name}.safetensors", card["sha256"])
+    load_state(model, tensors | own)
+    return hashlib.sha256("".join([*digests, digest]).encode()).hexdigest()
+
+
+def save_part(
+    model: nn.Module, kind: str, prefix: str, folder: Path, card: Mapping[str, Any], keep: Sequence[str] = ("",)
+) -> str:
+    """Store a part that miniatures share, with its card; returns the SHA-256 of its file.
+
+    The part's tensors are those whose names begin with ``prefix`` and go on with one of ``keep``.
+    """
+    named = part(dict(model.named_parameters()), prefix)
+    tensors = {key: _half(key, t) for key, t in named.items() if key.startswith(tuple(keep))}
+    return _write(folder / "shared" / f"{kind}.safetensors", tensors, card)
+
+
+def save_miniature(model: nn.Module, name: str, parts: Mapping[str, str], folder: Path, card: Mapping[str, Any]) -> str:
+    """Store a miniature with its card: only tensors that differ from the shared parts found in ``folder``.
+
+    Returns the SHA-256 of its file; the card names it, and those of the parts.
+    """
+    tensors = {key: _half(key, t) for key, t in model.named_parameters()}
+    digests = {}
+    for kind, prefix in parts.items():
+        path = folder / "shared" / f"{kind}.safetensors"
+        if not path.exists():
+            continue
+        shared, digests[kind] = _read(path)
+        for key, t in shared.items():
+            if prefix + key in tensors and torch.equal(tensors[prefix + key], t):
+                del tensors[prefix + key]
+    return _write(folder / f"{name}.safetensors", tensors, {**card, "shared": digests})
+
+
+def _half(name: str, tensor: Tensor) -> Tensor:
+    half = tensor.detach().to("cpu", torch.float16).contiguous()
+    if not half.isfinite().all():
+        raise WeightsError(f"{name} does not fit into fp16: it holds {tensor.abs().max():.3g}. Look at its training.")
+    return half
+
+
+def _read(path: Path, expected: str | None = None) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a safetensors file, and its SHA-256; ``WeightsError`` if that is not ``expected``."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    if not path.exists():
+        raise AssetError(f"{path.name} is missing from {path.parent.name}/. Restore it, or train it again.")
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if expected is not None and digest != expected:
+        raise WeightsError(
+            f"{path.name} is not the file that its card names (SHA-256 {digest[:12]}…, not {expected[:12]}…). "
+            "Restore both from one version."
+        )
+    try:
+        return load(data), digest
+    except SafetensorError as error:
+        raise WeightsError(f"{path.name} cannot be read as safetensors: {error}. Restore it.") from error
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> str:
+    from safetensors.torch import save
+
+    data = save(dict(tensors))
+    digest = hashlib.sha256(data).hexdigest()
+    with writing(path) as partial:
+        partial.write_bytes(data)
+    with writing(path.with_suffix(".json")) as partial:
+        partial.write_text(json.dumps({**card, "sha256": digest}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return digest
