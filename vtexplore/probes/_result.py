@@ -10,7 +10,7 @@ import re
 import zipfile
 from dataclasses import fields, is_dataclass
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from vtexplore.files import writing
 from vtexplore.probes._show import draw
 from vtexplore.types import Tokens
 
+R = TypeVar("R", bound="Result")
 FORMAT = 1  # of the file; a reader refuses a later one
 
 
@@ -49,7 +50,7 @@ class Result:
             np.savez_compressed(f, **arrays)  # type: ignore[arg-type]
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls: type[R], path: str | os.PathLike[str]) -> R:
         """Read a file written by ``save``; needs no torch. ``ConfigError`` if it is something else."""
         try:
             with np.load(path, allow_pickle=False) as f:
