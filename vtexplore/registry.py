@@ -28,6 +28,25 @@ _PAGES = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True)
+class Pretraining:
+    """How a family's miniature is pretrained; what differs from the paper is told in ``deviations``.
+
+    ``drop``: share of clips hidden from the model; ``group``: siblings in a batch; ``weight`` of the losses
+    in their sum; ``slow``: (prefix of a parameter's name, factor on the learning rate).
+    """
+
+    steps: int = 3000
+    batch: int = 32
+    lr: float = 1.2e-3
+    seed: int = 0
+    drop: float = 0.08
+    group: int = 4
+    weight: Mapping[str, float] = field(default_factory=dict)
+    slow: tuple[tuple[str, float], ...] = ()
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Family:
     """What the rest of the house may know of a paper; the last lines of its page.
 
@@ -56,6 +75,7 @@ class Family:
     manifests: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     checkpoints: Mapping[str, str] = field(default_factory=dict)
+    pretraining: Pretraining = Pretraining()
 
     def config(self, size: str = "mini", **overrides: Any) -> Any:
         """A size's Config with some fields replaced; ``ConfigError`` names what there is."""
@@ -145,10 +165,15 @@ Reader = Callable[[Mapping[str, Any], Mapping[str, "Tensor"]], dict[str, "Tensor
 
 
 def golden_reader(name: str) -> Reader:
-    """The function that recomputes a golden file (of a family or of a backbone): ``models/golden/<name>.py``."""
-    if not (_PAGES / "golden" / f"{name}.py").is_file():
+    """The function that recomputes a golden file (of a family or of a backbone): ``models/golden/<name>.py``.
+
+    A variant, "<name>-…" or "<name>_…", is read by the same module unless it has one of its own.
+    """
+    readers = [p.stem for p in (_PAGES / "golden").glob("[a-z]*.py")]
+    fitting = [r for r in readers if name == r or name.startswith((f"{r}-", f"{r}_", f"{r}."))]
+    if not fitting:
         raise ConfigError(f"Nobody reads the golden file of {name!r}. Write vtexplore/models/golden/{name}.py.")
-    reader: Reader = import_module(f"vtexplore.models.golden.{name}").golden
+    reader: Reader = import_module(f"vtexplore.models.golden.{max(fitting, key=len)}").golden
     return reader
 
 
