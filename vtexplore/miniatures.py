@@ -9,6 +9,7 @@ A part is trained once and shared. Every result is a safetensors file in fp16 wi
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,17 +18,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+import vtexplore
 from vtexplore import registry
+from vtexplore.assets import find
 from vtexplore.blocks import video_swin
 from vtexplore.blocks.video_swin import VideoSwin
 from vtexplore.errors import ConfigError
 from vtexplore.eyes import Eyes
+from vtexplore.files import writing
 from vtexplore.tasks import Codes, Pretrain, Words
-from vtexplore.train import Recipe, Task, fit
-from vtexplore.world import SHAPES_THEME
+from vtexplore.train import Recipe, Task, fit, step_rng
+from vtexplore.weights import save_miniature, save_part, start_from_parts
+from vtexplore.world import SHAPES_THEME, WORDS
 
 FAST_MALLOC = {
     # Large tensors come and go in every step; without this glibc gives their pages back each time, and a
@@ -45,10 +51,13 @@ FAST_MALLOC = {
 class Part:
     """A part that miniatures share: its stages are run in order on one and the same weights.
 
-    ``stages``: name → (task from the host model, recipe). ``keep`` picks the tensors to save.
+    ``about`` says what it is, in words for its card; ``stages``: name → (task from the host model, recipe);
+    ``keep``: beginnings of the names of the tensors to store.
     """
 
+    about: str
     stages: dict[str, tuple[Callable[[nn.Module, str], Task], Recipe]]
+    keep: tuple[str, ...] = ("",)
 
 
 class _Backbone(nn.Module):
@@ -87,15 +96,19 @@ def _words(host: nn.Module, prefix: str) -> Task:
 
 
 PARTS = {
-    # "the world's ImageNet", then "the world's Kinetics"
     "video_swin": Part(
+        "Video Swin, supervised by the world's labels at each place: first on stills, then on clips",
         {
             "stills": (_eyes(1), Recipe(steps=1500, batch=128, lr=5e-3)),
-            "clips": (_eyes(None), Recipe(steps=1300, batch=32, lr=2.5e-3)),
-        }
+            "clips": (_eyes(None), Recipe(steps=700, batch=32, lr=2.5e-3)),
+        },
     ),
-    "dvae": Part({"frames": (_codes, Recipe(steps=1500, batch=32, lr=3e-3, weight_decay=0.0))}),
-    "text": Part({"sentences": (_words, Recipe(steps=1500, batch=64, lr=1.5e-3))}),
+    "dvae": Part("Discrete VAE, trained to paint frames again", {"frames": (_codes, Recipe(steps=1500, batch=32, lr=3e-3, weight_decay=0.0))}),
+    "text": Part(
+        "Text encoder, trained on masked words of the world's sentences alone",
+        {"sentences": (_words, Recipe(steps=1200, batch=64, lr=2e-3))},
+        keep=("text.", "fusion.", "word_head."),
+    ),
 }
 
 
@@ -110,14 +123,112 @@ def host_of(kind: str) -> tuple[nn.Module, str]:
 
 
 def train_part(kind: str, folder: Path, steps: int | None = None) -> dict[str, Any]:
-    """Train a shared part; returns what its card says of the training."""
+    """Train a shared part, store it, and return its card."""
     host, prefix = host_of(kind)
-    about = {}
+    stages: dict[str, Any] = {}
+    task = None
     for stage, (task_of, recipe) in PARTS[kind].stages.items():
-        if steps is not None:
-            recipe = replace(recipe, steps=steps)
-        about[stage] = fit(task_of(host, prefix), recipe, folder / stage)
-    return about
+        recipe = recipe if steps is None else replace(recipe, steps=steps)
+        learned = task.state_dict() if task is not None else {}
+        task = task_of(host, prefix)
+        task.load_state_dict(learned, strict=False)
+        stages[stage] = fit(task, recipe, folder / stage)
+    card = {
+        "kind": kind,
+        "about": PARTS[kind].about,
+        "stages": stages,
+        "heldout": measure(task),
+        "versions": versions(),
+    }
+    if is_main():
+        save_part(host, kind, prefix, find("miniatures"), card, PARTS[kind].keep)
+    return card
+
+
+def measure(task: Task, batches: int = 16, count: int = 64, seed: int = 1) -> dict[str, float]:
+    """A task's losses and watched numbers on held-out scenes, averaged."""
+    sums: dict[str, float] = {}
+    generator = torch.Generator().manual_seed(seed)
+    task.progress = 1.0
+    with torch.inference_mode():
+        for i in range(batches):
+            losses = task.losses(task.draw(step_rng(seed, i, 77), count, "heldout"), generator)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value) / batches
+    return {k.lstrip("_"): round(v, 4) for k, v in sums.items()}
+
+
+def versions() -> dict[str, str]:
+    """What a miniature was made with."""
+    return {"vtexplore": vtexplore.__version__, "torch": torch.__version__, "numpy": np.__version__}
+
+
+# ── families ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str, Any]:
+    """Pretrain a family's miniature from the shared parts, store it with its card, and return that.
+
+    The card lacks what ``evaluate`` measures on the file as shipped; see ``finish``.
+    """
+    page = registry.family(name)
+    plan = page.pretraining
+    torch.manual_seed(plan.seed)
+    model = registry.build(name).train()
+    start_from_parts(model, page.parts, find("miniatures"))
+    recipe = Recipe(steps or plan.steps, plan.batch, plan.lr, seed=plan.seed, slow=plan.slow)
+    about = fit(Pretrain(model, plan.drop, plan.group, dict(plan.weight)), recipe, folder)
+    card = {
+        "name": name,
+        "title": page.title,
+        "knows": "the miniature world of moving shapes, and nothing else",
+        "lexicon": sorted(WORDS),
+        "objectives": list(page.objectives),
+        "deviations": list(plan.deviations),
+        "training": about,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "versions": versions(),
+    }
+    if is_main():
+        save_miniature(model, name, page.parts, find("miniatures"), card)
+    return card
+
+
+def finish(name: str, n: int, seed: int) -> None:
+    """Measure a stored miniature, as shipped, and write what was found into its card."""
+    from vtexplore.evaluate import evaluate
+
+    found = evaluate(name, n=n, seed=seed).to_dict()
+    path = find(f"miniatures/{name}.json")
+    card = json.loads(path.read_text("utf-8")) | {"heldout": found, "grounding_head": found["grounding_head"]}
+    with writing(path) as partial:
+        partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes files."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def train(name: str, processes: int = 1, folder: Path | None = None, steps: int | None = None) -> None:
+    """Make a shared part or a family's miniature, in so many processes; ``vtexplore train``.
+
+    Parts that a family starts from are made first if they are not there. A run found in ``folder`` (else
+    ``runs/NAME``) goes on where it stopped. Raises ``ConfigError`` for an unknown name.
+    """
+    folder = Path("runs") / name if folder is None else folder
+    if name not in PARTS:
+        for kind in registry.family(name).parts:
+            if not (find("miniatures") / "shared" / f"{kind}.safetensors").exists():
+                train(kind, processes)
+    if processes > 1 and "RANK" not in os.environ:
+        short = [] if steps is None else ["--steps", str(steps)]
+        if code := launch(["train", name, "--folder", str(folder), *short], processes):
+            raise SystemExit(code)
+    elif name in PARTS:
+        train_part(name, folder, steps)
+    else:
+        train_family(name, folder, steps)
 
 
 # ── launching ─────────────────────────────────────────────────────────────────────────────────────

@@ -169,6 +169,17 @@ def load_miniature(model: nn.Module, name: str, parts: Mapping[str, str], folder
     return hashlib.sha256("".join([*digests, digest]).encode()).hexdigest()
 
 
+def start_from_parts(model: nn.Module, parts: Mapping[str, str], folder: Path) -> None:
+    """Fill what a fresh miniature shares with others, in place; names or shapes it has not got are passed over."""
+    ours = tensors_of(model)
+    with torch.no_grad():
+        for kind, prefix in parts.items():
+            shared, _ = _read(folder / "shared" / f"{kind}.safetensors")
+            for key, tensor in shared.items():
+                if prefix + key in ours and tensor.shape == ours[prefix + key].shape:
+                    ours[prefix + key].copy_(tensor)
+
+
 def save_part(
     model: nn.Module, kind: str, prefix: str, folder: Path, card: Mapping[str, Any], keep: Sequence[str] = ("",)
 ) -> str:

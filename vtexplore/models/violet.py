@@ -35,7 +35,7 @@ from vtexplore.errors import ConfigError
 from vtexplore.objectives import masked_codes, masked_words, matching
 from vtexplore.objectives.attended import attended_mask, attention_received
 from vtexplore.objectives.blockwise import blockwise_mask
-from vtexplore.registry import Family
+from vtexplore.registry import Family, Pretraining
 from vtexplore.types import Batch, Inputs, Output, Stream
 from vtexplore.weights import prefixed
 
@@ -99,7 +99,11 @@ class VIOLET(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Word scores at every text position, code scores at every patch (frames' [CLS] left out), the match."""
-        patches, words = self.parts(self.fuse(*self.embed(batch)).hidden, batch)
+        return self.read(self.fuse(*self.embed(batch)).hidden, batch)
+
+    def read(self, joint: Tensor, batch: Batch) -> Output:
+        """What the heads say of a joint sequence [batch, token, channel]."""
+        patches, words = self.parts(joint, batch)
         return Output(
             word_logits=self.word_head(words),  # [batch, word, vocabulary]
             code_logits=self.code_head(patches.flatten(1, 3)),  # [batch, patch, code]
@@ -199,6 +203,8 @@ MINI = Config(
     word_places=24,
     patch_places=36,
     place_std=0.5,
+    word_rate=0.25,
+    match_groups=8,
 )
 
 FAMILY = Family(
@@ -216,5 +222,17 @@ FAMILY = Family(
     doubles={"fc_mtm.predictions.decoder.bias": "fc_mtm.predictions.bias"},
     manifests={"violet:VIOLET_Pretrain": "", "dalle:Encoder": "dvae.encoder.", "dalle:Decoder": "dvae.decoder."},
     parts={"video_swin": "swin.", "dvae": "dvae.", "text": ""},
+    pretraining=Pretraining(
+        steps=3000,
+        lr=1.0e-3,
+        weight={"codes": 0.3},
+        slow=(("swin.", 0.3),),
+        deviations=(
+            "96 px, 6 × 6 patches, 3 cross-modal layers of width 128 (224 px, 7 × 7, 12 layers of 768)",
+            "words hidden at 25 % where boxes hide patches (15 %); masked codes weigh 0.3 (1)",
+            "lr 1e-3 with warm-up and cosine, weight decay 0.05 (2e-5, constant, 1e-3)",
+            "batches of sibling scenes, matched within 8 neighbours (12 pairs a GPU); 8 % of clips dropped (none)",
+        ),
+    ),
     checkpoints={"ckpt_violet_pretrain.pt": "tsujuifu/pytorch_violet, README", "encoder.pkl": "openai/DALL-E"},
 )
