@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vtexplore.errors import ConfigError
@@ -27,4 +27,5 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
         why = error.strerror or str(error)
         raise ConfigError(f"{target} cannot be written ({why}). Give another path.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is none: there is nothing to clean up
+            partial.unlink()

@@ -125,7 +125,7 @@ def _frames_table(result: AttendResult) -> str:
     for w, word in enumerate(result.words):
         start_s, end_s = result.happens_s[w]
         cells = "".join(
-            _cell(share, top, start_s <= t <= end_s) for share, t in zip(shares[w], result.times_s, strict=True)
+            _cell(share, top, bool(start_s <= t <= end_s)) for share, t in zip(shares[w], result.times_s, strict=True)
         )
         rows.append(f"<tr><th scope=row>{_safe(label(word))}</th>{cells}</tr>")
     when = "; outlined: when the event that a word names takes place" if np.isfinite(result.happens_s).any() else ""
@@ -198,7 +198,7 @@ def _about(result: AttendResult, card: dict[str, Any]) -> str:
     )
 
 
-def _cell(share: float, top: float, outlined: bool) -> str:
+def _cell(share: float | np.floating, top: float, outlined: bool) -> str:
     strength = round(100 * share / top)
     mark = " class=on" if outlined else ""
     return f"<td{mark} style='--s:{strength}%'>{percent(float(share))}</td>"

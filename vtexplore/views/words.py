@@ -22,7 +22,7 @@ def label(word: str) -> str:
     return plain(word) or word
 
 
-def percent(share: float) -> str:
+def percent(share: float | np.floating) -> str:
     """0.624 → "62 %"; what rounds to nothing but is not says so."""
     return f"{share:.0%}".replace("%", " %") if share >= 0.005 or share == 0 else "< 1 %"
 

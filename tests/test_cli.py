@@ -1,0 +1,130 @@
+"""The command line: exit codes, one sentence on stderr, one JSON document on stdout, no half files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import vtexplore.cli as cli
+from vtexplore import registry
+
+
+@pytest.fixture
+def run(monkeypatch: Any, capsys: Any, toy_model: Any, toy_clip: Any) -> Any:
+    """Run a command in this process, with the toy for a model and ``toy.mp4`` for a clip."""
+    real = cli._clip
+    monkeypatch.setattr(registry, "load", lambda name, *a: toy_model if name == "violet" else registry.family(name))
+    monkeypatch.setattr(cli, "_clip", lambda name: toy_clip if name == "toy.mp4" else real(name))
+
+    def inner(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return inner
+
+
+def test_attend_saves_a_picture_and_says_what_it_shows(run: Any, tmp_path: Path) -> None:
+    code, out, err = run("attend", "toy.mp4", "--word", "red", "-o", str(tmp_path / "a.png"), "--dpi", "50")
+    assert code == 0 and "attention of 'red'" in out and "on the red disc" in out and "note: " in err
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size[0] == 640
+
+
+def test_json_is_all_there_is_on_stdout(run: Any) -> None:
+    for command in (["attend", "toy.mp4"], ["fill", "toy.mp4", "--word", "red"], ["list"], ["show", "violet"]):
+        code, out, _ = run(*command, "--json")
+        assert code == 0 and json.loads(out)
+    assert json.loads(run("attend", "toy.mp4", "--json")[1])["site"] == "layers.1"
+
+
+def test_list_and_show_read_the_registry(run: Any) -> None:
+    _, out, _ = run("list")
+    assert all(name in out for name in registry.names())
+    for name in registry.names():
+        code, out, _ = run("show", name)
+        assert code == 0 and registry.family(name).arxiv in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["attend", "toy.mp4", "the red elephant"], "elephant"),
+        (["attend", "toy.mp4", "--word", "green"], "no word 'green'"),
+        (["attend", "toy.mp4", "--site", "nowhere"], "layers.0, layers.1"),
+        (["attend", "absent.mp4", "the red disc"], "absent.mp4"),
+        (["attend", "toy.mp4", "-o", "a.pdf"], "a.pdf"),
+        (["attend", "world:x"], "world:3"),
+        (["fill", "toy.mp4", "the red disc"], "[MASK]"),
+        (["show", "viollet"], "violet"),
+        (["world", "-o", "a.txt"], ".mp4"),
+        (["world", "--count", "3", "-o", "a.mp4"], "--count"),
+        (["tour", "absent.mp4"], "absent.mp4"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_code_2(
+    run: Any, tmp_path: Path, monkeypatch: Any, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert code == 2 and out == "" and err.startswith("vtexplore: ") and said in err
+    assert "Traceback" not in err and err.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["attend"], ["attend", "toy.mp4", "--head", "-1"], ["nothing"]])
+def test_wrong_usage_is_code_2(run: Any, arguments: list[str]) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2 and err and "Traceback" not in err
+
+
+def test_control_c_is_130(run: Any, monkeypatch: Any) -> None:
+    def stop(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_clip", stop)
+    code, out, err = run("attend", "toy.mp4", "the red disc")
+    assert (code, out) == (130, "") and "stopped" in err
+
+
+def test_a_mistake_of_ours_is_not_hidden(run: Any, monkeypatch: Any) -> None:
+    def broken(name: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "_clip", broken)
+    monkeypatch.setattr(sys, "argv", ["vtexplore", "attend", "toy.mp4"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_help_teaches(run: Any) -> None:
+    code, out, _ = run("--help")
+    assert code == 0 and "vtexplore tour" in out
+    for command in ("list", "show", "attend", "fill", "train", "evaluate", "world", "tour"):
+        assert f"  {command} " in out
+        code, shown, _ = run(command, "--help")
+        assert code == 0 and f"vtexplore {command}" in shown.partition("xample")[2]
+
+
+def test_a_scene_becomes_a_video_and_a_sheet(run: Any, tmp_path: Path) -> None:
+    code, out, _ = run("world", "--seed", "3", "--size", "64", "-o", str(tmp_path / "clip.mp4"))
+    assert code == 0 and (tmp_path / "clip.mp4").stat().st_size > 1000 and out.startswith("3: ")
+    code, out, _ = run("world", "--seed", "1", "--count", "2", "-o", str(tmp_path / "sheet.png"))
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert code == 0 and image.size[0] == 1280
+    assert len(json.loads(run("world", "--count", "3", "--json")[1])) == 3
+
+
+def test_the_tour_says_where_it_is(run: Any, tmp_path: Path) -> None:
+    code, out, _ = run("tour", "toy.mp4", "-o", str(tmp_path / "t.html"))
+    assert code == 0 and str(tmp_path / "t.html") in out and (tmp_path / "t.html").is_file()
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "vtexplore", "list", "--json"], capture_output=True, text=True)
+    assert done.returncode == 0 and [page["name"] for page in json.loads(done.stdout)] == list(registry.names())
