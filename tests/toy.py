@@ -76,7 +76,7 @@ class ToySource:
 
 def toy_clip(caption: str | None = CAPTION, **other: Any) -> Clip:
     """The clip; ``truth=None`` makes it one like any file."""
-    about: dict[str, Any] = {"truth": ToyTruth(), "world": "toy", "name": "toy clip"} | other
+    about: dict[str, Any] = {"truth": ToyTruth(), "world": "shapes", "name": "toy clip"} | other
     clip = Clip(ToySource(), DURATION_S, 24.0, (), caption=caption, **about)
     return clip.showing(clip.interior_times(4))
 
@@ -94,7 +94,7 @@ class ToyCard:
 
     values: dict[str, Any] = field(
         default_factory=lambda: {
-            "world": "toy",
+            "world": "shapes",
             "lexicon": ["the", "a", "red", "blue", "disc", "square", "slides", "right", "and", "stands", "still"],
             "grounding_head": {"site": "layers.1", "head": 1},
         }

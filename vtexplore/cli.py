@@ -157,7 +157,7 @@ def show(
     page = registry.family(name)
     model = registry.build(name, size, device="meta")
     count = sum(p.numel() for p in model.parameters())
-    there = {"sites": list(sites(model)), "parameters": count, "inputs": _fields(page.inputs(size))}
+    there: dict[str, Any] = {"sites": list(sites(model)), "parameters": count, "inputs": _fields(page.inputs(size))}
     card = registry.card(name) if registry.shipped(name) else {}
     if as_json:
         _say(_page(page) | there | {"size": size, "card": card})
@@ -297,7 +297,7 @@ def world(
 
 @command("train")
 def train(
-    name: Annotated[str, typer.Argument(help="A family, such as violet.")],
+    name: Annotated[str, typer.Argument(help="A family, such as violet, or a part shared by several.")],
     processes: Annotated[int, typer.Option(min=1, help="Processes that train together.")] = 1,
     folder: Annotated[
         Path | None, typer.Option(help="Where the run lives; left out: runs/NAME.", show_default=False)
@@ -312,7 +312,7 @@ def train(
     """
     from vtexplore.miniatures import train as make
 
-    make(name, processes=processes, folder=folder or Path("runs") / name, steps=steps)
+    make(name, processes=processes, folder=folder, steps=steps)
 
 
 @command("evaluate")

@@ -17,7 +17,6 @@ import platform
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 
 from vtexplore.blocks.tap import Call, Tap, listening
 from vtexplore.errors import ConfigError
+from vtexplore.files import writing
 from vtexplore.types import Attention, Batch, Output, Stream, Tokens
 
 REDUCERS = (None, "heads", "received", "frames")
@@ -115,7 +115,7 @@ class Recorder:
             self.states[site] = stream.with_hidden(kept)
 
     def _keep(self, call: Call, queries: tuple[Tokens, ...], keys: tuple[Tokens, ...]) -> Attention | None:
-        about = {"reduced": self.reduce, "dropout": call.dropout}
+        about: dict[str, Any] = {"reduced": self.reduce, "dropout": call.dropout}
         if self.reduce == "received":
             return Attention(call.site, _received(call), _summed(queries), keys, **about)
         index = _row_index(self.rows, queries)
@@ -137,6 +137,7 @@ class Recorder:
             flat = call.weights()  # [batch, window*head, n, n]
             if self.edit is not None:
                 flat = self.edit(call.site, flat)
+            assert call.groups is not None
             window = call.groups.shape[0]
             weights = flat.unflatten(1, (window, -1)).transpose(1, 2)
             if self.reduce == "heads":
@@ -307,15 +308,9 @@ def save_record(record: Record, path: str | os.PathLike[str]) -> None:
     for site, stream in record.hidden.items():
         tensors[f"hidden/{site}"], tensors[f"mask/{site}"] = stream.hidden, stream.mask
         about["hidden"][site] = [t.to_dict() for t in stream.tokens()]
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    kept = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    with writing(path) as partial:
         save_file(kept, partial, {"vtexplore": json.dumps(about)})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_record(path: str | os.PathLike[str]) -> Record:

@@ -91,7 +91,8 @@ def _strip(result: AttendResult) -> str:
     """The film strip: a radio button for each word, and under them the frames with one layer of heat a word."""
     chosen = result.word()
     names = [label(word) for word in result.words]
-    buttons, rules, layers, told = [], [], [[] for _ in result.frames], []
+    layers: list[list[str]] = [[] for _ in result.frames]
+    buttons, rules, told = [], [], []
     for w, name in enumerate(names):
         state = " checked" if w == chosen else ""
         buttons.append(f"<input type=radio name=word id=w{w}{state}><label for=w{w}>{_safe(result.words[w])}</label>")

@@ -121,7 +121,7 @@ def test_text_and_clip_are_held_to_the_card(toy_model: Any, toy_clip: Any) -> No
         attend(toy_model, make_clip(caption=None))
     assert attend(toy_model, toy_clip).notes == (NOT_AN_EXPLANATION,)
     outside = attend(toy_model, make_clip(world=None, truth=None))
-    assert "is not from there" in outside.notes[0] and outside.notes[-1] == NOT_AN_EXPLANATION
+    assert "does not look like the world" in outside.notes[0] and outside.notes[-1] == NOT_AN_EXPLANATION
 
 
 def test_a_model_whose_words_see_no_video_is_refused(toy_model: Any, toy_clip: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vtexplore.data.outside import outside_world
 from vtexplore.data.text import check_lexicon, plain, words_of
 from vtexplore.errors import TextError, Unsupported
 from vtexplore.types import Clip, Output, Tokens
@@ -42,11 +43,8 @@ def notices(model: Any, clip: Clip) -> tuple[str, ...]:
     home = card_of(model).get("world")
     if home is None or clip.world == home:
         return ()
-    name = getattr(model, "name", "This model")
-    return (
-        f"{name} has seen nothing but the world '{home}', and {clip.name} is not from there: "
-        "what it says of this clip shows how it works, not what is in the clip.",
-    )
+    notice = outside_world(clip, home)
+    return (notice.message,) if notice else ()
 
 
 def needs(model: Any, output: Output, head: str, what: str) -> Any:

@@ -166,7 +166,7 @@ class AttendResult(Result):
         if self.masks is None or not objects:
             return None
         tokens = self.look(site).tokens
-        there = self.masks[list(objects)].any(axis=0, keepdims=True)
+        there = np.asarray(self.masks[list(objects)].any(axis=0, keepdims=True))
         return overlap(there, self.times_s, tokens[self.patches(tokens)])[0]
 
     def score(self, word: str | int | None = None) -> dict[str, float]:

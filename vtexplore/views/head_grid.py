@@ -81,7 +81,7 @@ def _table(
     picture = Picture(height_in=1.15 + rows * (cell_in + line_in + 0.1) + 0.55)
     total_in = picture.get_figheight()
     top = max(float(np.nanmax(scores)), EVEN * np.nan_to_num(chance), 1e-9)
-    best = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
+    best = divmod(int(np.nanargmax(scores)), columns)
     for row in range(rows):
         y_in = total_in - 1.15 - row * (cell_in + line_in + 0.1) - cell_in
         picture.text(left - 0.012, (y_in + cell_in / 2) / total_in, sites[row], ha="right", va="center", fontsize=BODY)

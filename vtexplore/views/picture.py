@@ -32,7 +32,7 @@ ENDINGS = (".png", ".svg", ".gif", ".mp4")
 Movie = Callable[[], Iterator[tuple[Figure, float]]]
 """Figures, each with the seconds for which it is shown."""
 
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": BODY,
     "text.color": INK,
