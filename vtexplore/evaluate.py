@@ -72,9 +72,14 @@ class Evaluation:
     def __str__(self) -> str:
         wide = max(map(len, self.rates))
         lines = [f"{name:<{wide}}  {rate}" for name, rate in self.rates.items()]
-        head = self.grounding_head
         about = f"{self.model} on held-out combinations, seed {self.seed}; intervals: 95 % over clips"
-        return "\n".join([about, *lines, f"grounding head, chosen on other clips: {head.get('site')} head {head.get('head')}"])
+        head = self.grounding_head
+        if head:
+            lines.append(f"grounding of {head['site']} head {head['head']}, chosen on clips of the training split:")
+            lines += [
+                f"  {m:<16} {v['value']:.3f}  [{v['low']:.3f}, {v['high']:.3f}]" for m, v in head["metrics"].items()
+            ]
+        return "\n".join([about, *lines])
 
 
 @dataclass
@@ -99,7 +104,12 @@ class Tally:
         return out
 
 
-def evaluate(name: str, n: int = 2000, seed: int = 1, model: Any = None, quiet: bool = False) -> Evaluation:
+PARTS = ("words", "matching", "grounding")
+
+
+def evaluate(
+    name: str, n: int = 2000, seed: int = 1, model: Any = None, parts: tuple[str, ...] = PARTS, quiet: bool = False
+) -> Evaluation:
     """Measure a family's miniature (or ``model`` in its place) on ``n`` fresh held-out scenes.
 
     Masked content words: each alone is hidden, whole, and must come out on top of the whole vocabulary.
@@ -116,13 +126,13 @@ def evaluate(name: str, n: int = 2000, seed: int = 1, model: Any = None, quiet: 
         for start in range(0, n, SCENES):
             scenes = [sample_scene(rng, "heldout") for _ in range(min(SCENES, n - start))]
             looks = _looks(model, scenes)
-            if "word_logits" in heads:
+            if "word_logits" in heads and "words" in parts:
                 _masked_words(model, scenes, looks, tally, start)
-            if "match_logits" in heads:
+            if "match_logits" in heads and "matching" in parts:
                 _matching(model, scenes, looks, tally, start, rng)
             bar.update(len(scenes))
     bar.close()
-    head = _grounding(model, n, seed, tally)
+    head = _grounding(model, n, seed) if "grounding" in parts else {}
     return Evaluation(name, getattr(model, "weights_hash", None), seed, tally.rates(), head)
 
 
@@ -238,7 +248,7 @@ def _matching(
                 tally.add(f"matching, {kind.replace('_', ' ')}: {_SHOWN[look]}", won, first + row)
 
 
-def _grounding(model: Any, n: int, seed: int, tally: Tally) -> dict[str, Any]:
+def _grounding(model: Any, n: int, seed: int) -> dict[str, Any]:
     """Mass and pointing of the head that did best on clips of the training split."""
     rng = np.random.default_rng([seed, 0x6E0D])
     chosen = ground(model, (sample_scene(rng, "train").clip() for _ in range(HEAD_CLIPS)), resamples=50)
@@ -249,5 +259,8 @@ def _grounding(model: Any, n: int, seed: int, tally: Tally) -> dict[str, Any]:
         "head": head,
         "clips": found.clips,
         "words": found.words,
-        **{m: {"value": v[0], "low": v[1], "high": v[2]} for m, v in found.at(site, head).items()},
+        "metrics": {
+            m: {"value": round(v[0], 4), "low": round(v[1], 4), "high": round(v[2], 4)}
+            for m, v in found.at(site, head).items()
+        },
     }

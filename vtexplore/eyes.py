@@ -90,9 +90,7 @@ def _outline(seen: np.ndarray, side: int) -> np.ndarray:
     return fine.transpose(0, 1, 2, 4, 3, 5).reshape(n, frames, side, side, FINE**2).astype(np.float32)
 
 
-def object_labels(
-    scenes: Sequence[Scene], times_s: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def object_labels(scenes: Sequence[Scene], times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colour and shape [scene, object, frame] and action [scene, object, frame, class] of each object."""
     theme = scenes[0].theme
     objects, frames = max(len(s.objects) for s in scenes), len(times_s)
@@ -123,7 +121,9 @@ class Eyes(Task):
 
     weight = {"outline": 3.0, "colour": 1.0, "shape": 1.0, "action": 1.5, "background": 0.2}  # noqa: RUF012
 
-    def __init__(self, backbone: nn.Module, width: int, theme: Theme, frames: int, size_px: int, stride_px: int) -> None:
+    def __init__(
+        self, backbone: nn.Module, width: int, theme: Theme, frames: int, size_px: int, stride_px: int
+    ) -> None:
         super().__init__()
         self.backbone, self.theme = backbone, theme
         self.frames, self.size_px, self.stride_px = frames, size_px, stride_px

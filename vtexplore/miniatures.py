@@ -26,6 +26,7 @@ import vtexplore
 from vtexplore import registry
 from vtexplore.assets import find
 from vtexplore.blocks import video_swin
+from vtexplore.blocks.dvae import STRIDE_PX
 from vtexplore.blocks.video_swin import VideoSwin
 from vtexplore.errors import ConfigError
 from vtexplore.eyes import Eyes
@@ -73,10 +74,10 @@ class _Backbone(nn.Module):
         return out
 
 
-def _eyes(frames: int | None) -> Callable[[nn.Module, str], Task]:
+def _eyes(frames: int | None, spread: bool = True) -> Callable[[nn.Module, str], Task]:
     def task(host: nn.Module, prefix: str) -> Task:
         swin, inputs = host.get_submodule(prefix.rstrip(".")), host.config.inputs
-        if frames != 1:
+        if frames is None and spread:
             video_swin.spread_over_time(swin)
         stride = swin.config.patch[1] * 2 ** (len(swin.config.depths) - 1)
         seen = inputs.frames if frames is None else frames
@@ -85,10 +86,13 @@ def _eyes(frames: int | None) -> Callable[[nn.Module, str], Task]:
     return task
 
 
-def _codes(host: nn.Module, prefix: str) -> Task:
-    dvae = host.get_submodule(prefix.rstrip("."))
-    _, rows, _ = host.config.swin.grid(host.config.inputs.frames, *[host.config.inputs.size_px] * 2)
-    return Codes(dvae.requires_grad_(True), rows * 8)
+def _codes(hottest: float) -> Callable[[nn.Module, str], Task]:
+    def task(host: nn.Module, prefix: str) -> Task:
+        dvae = host.get_submodule(prefix.rstrip("."))
+        _, rows, _ = host.config.swin.grid(host.config.inputs.frames, *[host.config.inputs.size_px] * 2)
+        return Codes(dvae.requires_grad_(True), rows * STRIDE_PX, hottest)
+
+    return task
 
 
 def _words(host: nn.Module, prefix: str) -> Task:
@@ -101,9 +105,16 @@ PARTS = {
         {
             "stills": (_eyes(1), Recipe(steps=1500, batch=128, lr=5e-3)),
             "clips": (_eyes(None), Recipe(steps=700, batch=32, lr=2.5e-3)),
+            "clips, warm restart": (_eyes(None, spread=False), Recipe(steps=400, batch=32, lr=2e-3)),
         },
     ),
-    "dvae": Part("Discrete VAE, trained to paint frames again", {"frames": (_codes, Recipe(steps=1500, batch=32, lr=3e-3, weight_decay=0.0))}),
+    "dvae": Part(
+        "Discrete VAE, trained to paint frames again",
+        {
+            "frames": (_codes(1.0), Recipe(steps=1200, batch=24, lr=5e-3, weight_decay=0.0)),
+            "frames, warm restart": (_codes(0.4), Recipe(steps=800, batch=48, lr=4e-3, weight_decay=0.0)),
+        },
+    ),
     "text": Part(
         "Text encoder, trained on masked words of the world's sentences alone",
         {"sentences": (_words, Recipe(steps=1200, batch=64, lr=2e-3))},
@@ -132,7 +143,7 @@ def train_part(kind: str, folder: Path, steps: int | None = None) -> dict[str, A
         learned = task.state_dict() if task is not None else {}
         task = task_of(host, prefix)
         task.load_state_dict(learned, strict=False)
-        stages[stage] = fit(task, recipe, folder / stage)
+        stages[stage] = fit(task, recipe, folder / stage.replace(", ", "_").replace(" ", "_"))
     card = {
         "kind": kind,
         "about": PARTS[kind].about,

@@ -100,9 +100,7 @@ def step_rng(seed: int, step: int, rank: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, step, rank, 0x7E])
 
 
-def fit(
-    task: Task, recipe: Recipe, folder: Path, *, workers: int | None = None, quiet: bool = False
-) -> dict[str, Any]:
+def fit(task: Task, recipe: Recipe, folder: Path, *, workers: int | None = None, quiet: bool = False) -> dict[str, Any]:
     """Train ``task`` by ``recipe``; returns what a card wants to know (wall time, loss curve, …).
 
     ``folder`` receives ``log.jsonl`` and ``checkpoint.pt``; a run found there goes on where it stopped.
@@ -118,7 +116,7 @@ def fit(
     task.to(device).train()
     optimizer = _optimizer(task, recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    start, spent_s = _resume(task, optimizer, recipe, folder, device)
+    start, spent_s = _resume(task, optimizer, recipe, folder)
     loader = DataLoader(
         _Steps(task, recipe, rank, recipe.batch // world),
         batch_size=None,
@@ -205,9 +203,7 @@ def _average_and_clip(task: Task, accelerator: Any, clip: float) -> float:
 def _bar(recipe: Recipe, start: int, quiet: bool) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(
-        total=recipe.steps, initial=start, disable=quiet, unit="step", mininterval=2, smoothing=0.05
-    )
+    return tqdm(total=recipe.steps, initial=start, disable=quiet, unit="step", mininterval=2, smoothing=0.05)
 
 
 def _save(
@@ -230,23 +226,15 @@ def _save(
     partial.replace(folder / "checkpoint.pt")  # atomic: a kill leaves the old one or the new one
 
 
-def _resume(
-    task: Task,
-    optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
-    folder: Path,
-    device: torch.device,
-) -> tuple[int, float]:
+def _resume(task: Task, optimizer: torch.optim.Optimizer, recipe: Recipe, folder: Path) -> tuple[int, float]:
     """Steps done and seconds spent by the run found in ``folder``; (0, 0.0) if there is none."""
     path = folder / "checkpoint.pt"
     if not path.exists():
         (folder / "log.jsonl").unlink(missing_ok=True)
         return 0, 0.0
-    state = torch.load(path, map_location=device, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     if state["recipe"] != json.dumps(asdict(recipe)):
-        raise ConfigError(
-            f"{folder} holds a run of another recipe; give another folder, or remove this one"
-        )
+        raise ConfigError(f"{folder} holds a run of another recipe; give another folder, or remove this one")
     task.load_state_dict(state["task"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["done"]), float(state["spent_s"])

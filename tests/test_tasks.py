@@ -1,0 +1,111 @@
+"""What miniatures are trained on: labels that are true, and batches equal to those of ``prepare``."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import torch
+
+from vtexplore import registry
+from vtexplore.data.prepare import prepare
+from vtexplore.data.text import vocabulary
+from vtexplore.eyes import MIN_COVER, label
+from vtexplore.miniatures import host_of
+from vtexplore.tasks import Codes, Pretrain, Words, scene_batch, scene_times
+from vtexplore.train import step_rng
+from vtexplore.types import Inputs
+from vtexplore.world import SHAPES_THEME, masks, sample_scene
+
+INPUTS = Inputs()
+
+
+def test_scene_batch_is_what_prepare_gives() -> None:
+    scenes = [sample_scene(i) for i in range(6)]
+    fast = scene_batch(scenes, INPUTS)
+    slow = prepare([s.clip() for s in scenes], [s.caption.text for s in scenes], INPUTS)
+    assert torch.equal(fast.video, slow.video)
+    assert torch.equal(fast.word_ids, slow.word_ids) and torch.equal(fast.word_mask, slow.word_mask)
+    assert fast.pieces == slow.pieces and fast.texts == slow.texts
+    for name in ("times_s", "view", "durations_s", "piece_words"):
+        np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), atol=1e-9)
+
+
+def test_labels_say_what_is_there() -> None:
+    scenes = [sample_scene(i) for i in range(40)]
+    times_s = scene_times(INPUTS, 4.0)
+    truth = label(scenes, times_s, 96, 16)
+    seen = masks(scenes, times_s, 96)
+    colours, shapes = list(SHAPES_THEME.colours), list(SHAPES_THEME.shapes)
+    checked = 0
+    for i, scene in enumerate(scenes):
+        for o, thing in enumerate(scene.objects):
+            for f in range(4):
+                cover = seen[i, o, f].reshape(6, 16, 6, 16).mean((1, 3))
+                alone = cover > 0.5
+                assert (truth.shape[i, f][torch.from_numpy(alone)] == shapes.index(thing.shape)).all()
+                if not any(e.target for e in scene.events if o in e.objects):
+                    assert (truth.colour[i, f][torch.from_numpy(alone)] == colours.index(thing.colour)).all()
+                    checked += int(alone.sum())
+        empty = torch.from_numpy(seen[i].any(0).reshape(4, 6, 16, 6, 16).mean((2, 4)) < MIN_COVER / 3)
+        assert (truth.colour[i][empty] == -1).all()
+    assert checked > 50
+    torch.testing.assert_close(truth.action.sum(-1), torch.ones(truth.action.shape[:-1]))
+
+
+def test_an_event_is_labelled_when_it_happens() -> None:
+    kinds = list(SHAPES_THEME.kinds())
+    scene = sample_scene(3, form="then", objects=2)
+    first, second = scene.events
+    truth = label([scene], scene_times(INPUTS, 4.0), 96, 16)
+    action = truth.object_action[0]  # [object, frame, class]
+    a, b = 1 + kinds.index(first.kind), 1 + kinds.index(second.kind)
+    assert action[first.objects[0], 0, a] > 0.8 and action[second.objects[0], 0, b] == 0
+    assert action[second.objects[0], 2, b] > 0.8 and action[first.objects[0], 2, a] == 0
+
+
+def test_tasks_draw_and_lose_on_every_part() -> None:
+    generator = torch.Generator().manual_seed(0)
+    host, _ = host_of("text")
+    words = Words(host.text, host.fusion, host.word_head, host.config.inputs)
+    assert set(words.losses(words.draw(step_rng(0, 0), 8), generator)) == {"words", "_right"}
+    host, prefix = host_of("dvae")
+    codes = Codes(host.get_submodule(prefix.rstrip(".")).requires_grad_(True), 48)
+    losses = codes.losses(codes.draw(step_rng(0, 0), 2), generator)
+    codes.total(losses).backward()
+    assert all(p.grad is not None for p in codes.parameters())
+
+
+def test_the_same_step_draws_the_same_batch() -> None:
+    for name in registry.names():
+        task = Pretrain(registry.build(name), drop=0.5, group=4, weight={})
+        one, two = (task.draw(step_rng(3, 7), 8) for _ in range(2))
+        other = task.draw(step_rng(3, 8), 8)
+        assert torch.equal(one.video, two.video) and one.texts == two.texts
+        assert one.texts != other.texts
+
+
+def test_a_dropped_clip_teaches_nothing_about_its_video() -> None:
+    """With every clip hidden, no loss but the words' is left."""
+    for name in registry.names():
+        model = registry.build(name)
+        task = Pretrain(model, drop=1.0, group=4, weight={})
+        batch = task.draw(step_rng(0, 0), 8)
+        assert batch.video_mask is not None and not batch.video_mask.any()
+        losses = task.losses(batch, torch.Generator().manual_seed(0))
+        assert losses["match"] == 0 and losses["codes"] == 0 and losses["words"] > 0
+
+
+def test_no_training_batch_holds_a_heldout_combination() -> None:
+    for name in registry.names():
+        task = Pretrain(registry.build(name), drop=0.0, group=4, weight={})
+        texts = [t for step in range(20) for t in task.draw(step_rng(0, step), 32).texts]
+        heldout = {s.caption.text for s in islice((sample_scene(i, "heldout") for i in range(400)), 400)}
+        assert not heldout & set(texts)
+
+
+def test_every_word_of_the_world_is_in_the_vocabulary() -> None:
+    known = vocabulary("world")
+    scenes = [sample_scene(i, "heldout") for i in range(300)]
+    batch = scene_batch(scenes, INPUTS)
+    assert not (batch.word_ids == known.unknown_id).any()
