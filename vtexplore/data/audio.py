@@ -39,12 +39,13 @@ def read_waveform(where: Path | bytes, name: str, start_s: float, end_s: float) 
             good, bad = _fill(wave, container, stream, start_s, end_s)
     if bad > good:
         raise VideoError(f"{name}: its sound is damaged; get a fresh copy or re-encode the file.")
-    return np.clip(wave, -1.0, 1.0)
+    return wave
 
 
 def _fill(wave: np.ndarray, container: object, stream: av.AudioStream, start_s: float, end_s: float) -> tuple[int, int]:
     """Decode into ``wave``; returns how many packets decoded and how many did not."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
+    # In 16 bits the channels are averaged; in floats FFmpeg only adds them up, to beyond 1.
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
     at: int | None = None  # where in ``wave`` the next sample belongs
     good = bad = 0
     for packet in container.demux(stream):  # type: ignore[attr-defined]
@@ -73,5 +74,5 @@ def _fill(wave: np.ndarray, container: object, stream: av.AudioStream, start_s: 
 def _paste(wave: np.ndarray, samples: np.ndarray, at: int) -> int:
     start, stop = max(at, 0), min(at + len(samples), len(wave))
     if stop > start:
-        wave[start:stop] = samples[start - at : stop - at]
+        wave[start:stop] = samples[start - at : stop - at] / np.float32(32768)
     return at + len(samples)

@@ -71,7 +71,6 @@ class Layout:
     ticks: np.ndarray | None = None
     keys: np.ndarray | None = None
     codec: str = ""
-    plain: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -267,7 +266,7 @@ class Walk:
             packets = self._seek(target - back)
             first = next((p for p in packets if p.size and p.is_keyframe), None)
             shown = None if first is None else stamp(first)
-            if shown is not None and shown <= target:
+            if shown is not None and shown <= target and self._is_key(shown):
                 break
             if target - back <= self.layout.first:  # nothing to seek to: from the very beginning
                 yield from self._from_key(self._restart(), None)
@@ -276,6 +275,10 @@ class Walk:
         if self.at is not None and shown <= self.at:  # the leap led back behind us: be slower to try
             self.patience_s *= 4
         yield from self._from_key(packets, first)
+
+    def _is_key(self, tick: int) -> bool:
+        keys = self.layout.keys  # a stamp that was not there in the first reading is a demuxer's guess
+        return keys is None or keys[min(int(np.searchsorted(keys, tick)), len(keys) - 1)] == tick
 
     def _seek(self, tick: int) -> Iterator[Any]:
         try:

@@ -157,6 +157,9 @@ def _square_pixels(width: int, height: int, ratio: Any) -> tuple[int, int]:
 
 
 def _plain(stream: Any, layout: Layout) -> bool:
+    """Whether a packet is a frame, upright, with square pixels, in a container that says when it is shown."""
+    if not {"mov", "matroska"} & set(stream.container.format.name.split(",")):
+        return False
     upright = bool((layout.turn == np.eye(2, dtype=int)).all())
     return upright and not layout.counted and stream.sample_aspect_ratio in (None, 0, 1)
 
@@ -196,6 +199,8 @@ def _scan(container: Any, stream: Any, layout: Layout) -> _Scan:
                 scan.missing = f"its pictures make no sense{when}"
                 break
             scan.unstamped |= packet.pts is None
+            # Pictures shown before the key frame that they follow: decord miscounts them.
+            scan.odd |= bool(scan.keys) and at is not None and at < scan.keys[-1]
             if packet.is_discard or _is_hidden(packet, layout.codec):
                 scan.odd = True
                 continue
@@ -258,7 +263,9 @@ def _with_scan(layout: Layout, scan: _Scan, stream: Any, whole: bool) -> Layout:
         ticks = np.array([layout.first])
     end = int(ticks[-1]) + length
     fps = len(ticks) / float((end - layout.first) * layout.tick_s)
-    keys = np.unique(np.array([layout.first, *scan.keys], dtype=np.int64))
+    # A program stream does not stamp every picture; after a seek the gaps are filled with guesses.
+    known = [] if stream.container.format.name == "mpeg" else scan.keys
+    keys = np.unique(np.array([layout.first, *known], dtype=np.int64))
     return replace(layout, ticks=ticks, keys=keys, end=end, fps=fps)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from vtexplore.data.decoding import Layout, true_size
 
-__all__ = ["available", "decode_quickly", "is_safe"]
+__all__ = ["available", "decode_quickly", "is_safe", "is_short"]
 
 _CODECS = {"h264", "vp9"}
 _LONGEST_S = 60.0
@@ -35,15 +35,13 @@ def available() -> Any:
 
 
 def is_safe(where: Path | bytes, layout: Layout) -> bool:
-    """Whether decord may be asked about an upright, whole file with strictly increasing timestamps."""
-    return (
-        isinstance(where, Path)
-        and layout.ticks is not None
-        and layout.codec in _CODECS
-        and layout.duration_s <= _LONGEST_S
-        and layout.width_px * layout.height_px <= _LARGEST_PX
-        and available() is not None
-    )
+    """Whether decord may be asked about a whole, upright file of which each packet is one frame."""
+    return isinstance(where, Path) and layout.ticks is not None and layout.codec in _CODECS and available() is not None
+
+
+def is_short(layout: Layout) -> bool:
+    """Whether decord would hold no more than a few tens of megabytes."""
+    return layout.duration_s <= _LONGEST_S and layout.width_px * layout.height_px <= _LARGEST_PX
 
 
 def decode_quickly(

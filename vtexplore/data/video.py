@@ -25,7 +25,7 @@ from vtexplore.data.audio import read_waveform
 from vtexplore.data.damage import is_text
 from vtexplore.data.decoding import Damaged, decode, true_size
 from vtexplore.data.opening import Opening, examine
-from vtexplore.data.quick import available, decode_quickly, is_safe
+from vtexplore.data.quick import decode_quickly, is_safe, is_short
 from vtexplore.errors import ConfigError, VideoError
 from vtexplore.types import Clip
 
@@ -53,7 +53,8 @@ def read_video(
     more than one picture ``fps`` says how many make a second. ``frames`` is how many are SHOWN, at the
     middles of equal parts; a model asks for its own. ``start_s`` and ``end_s`` cut a stretch out, in
     seconds. A file that breaks off is an error, unless ``allow_partial``: then the clip is as long as
-    what decodes, its name says so, and so does a ``UserWarning``. ``backend`` is "auto", "pyav" or "decord".
+    what decodes, its name says so, and so does a ``UserWarning``. ``backend`` "pyav" never asks decord,
+    "decord" asks it wherever its frames are right, "auto" only where the file is short, too.
 
     Raises ``VideoError``: one sentence with the file's name, what is wrong, and the mend.
     """
@@ -282,11 +283,10 @@ class VideoSource:
             ) from None
 
     def _quickly(self) -> bool:
-        if self.backend == "pyav" or not self.opening.simple:
+        layout = self.opening.layout
+        if self.backend == "pyav" or not self.opening.simple or not is_safe(self.where, layout):
             return False
-        if self.backend == "decord":
-            return available() is not None and self.opening.layout.ticks is not None
-        return is_safe(self.where, self.opening.layout)
+        return self.backend == "decord" or is_short(layout)
 
     def _keep(self, key: tuple[int, int | None], picture: np.ndarray) -> None:
         self._kept[key] = picture
