@@ -9,6 +9,7 @@ A part is trained once and shared. Every result is a safetensors file in fp16 wi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -35,6 +36,7 @@ from vtexplore.tasks import Codes, Pretrain, Words
 from vtexplore.train import Recipe, Task, fit, step_rng
 from vtexplore.weights import save_miniature, save_part, start_from_parts
 from vtexplore.world import SHAPES_THEME, WORDS
+from vtexplore.world.vocabulary import PATH as VOCABULARY
 
 FAST_MALLOC = {
     # Large tensors come and go in every step; without this glibc gives their pages back each time, and a
@@ -194,6 +196,7 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
         "title": page.title,
         "knows": "the miniature world of moving shapes, and nothing else",
         "lexicon": sorted(WORDS),
+        "vocabulary_sha256": hashlib.sha256(VOCABULARY.read_bytes()).hexdigest(),
         "objectives": list(page.objectives),
         "deviations": list(plan.deviations),
         "training": about,
