@@ -141,6 +141,8 @@ def load(name: str, size: str = "mini", device: Any = "cpu") -> nn.Module:
     page = family(name)
     if size != "mini":
         raise ConfigError(f"Only miniatures are shipped; build({name!r}, {size!r}) gives that size without weights.")
+    if not shipped(name):
+        raise AssetError(f"No miniature of {name} comes with this vtexplore. Make it: vtexplore train {name}")
     model = build(name, size)
     _tell(model, weights_hash=load_miniature(model, name, page.parts), card=card(name))
     return model.to(device)

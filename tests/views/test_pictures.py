@@ -119,6 +119,17 @@ def test_alt_texts_state_what_is_shown(toy_model: Any, toy_clip: Any, result: At
     assert "red: " in fill_mask(toy_model, toy_clip, word="red").plot().alt
 
 
+def test_what_falls_beside_the_picture_is_said(result: AttendResult) -> None:
+    """A wide picture in a square of 6 × 6: none of its rows is wholly padding; in 4:3 one quarter is, cut in half."""
+    assert "padding" not in result.overlay("red").alt
+    look = result.looks[0]
+    box = look.tokens.box.copy()
+    box[:, [1, 3]] -= 0.5  # now the upper rows lie beside the picture
+    moved = replace(look, tokens=replace(look.tokens, box=box))
+    beside = replace(result, looks=(moved, *result.looks[1:]), site="layers.0", head=0)
+    assert "% is on the padding around the picture" in beside.overlay("the").alt
+
+
 def test_places_and_shares_in_words() -> None:
     assert (place(0.1, 0.1), place(0.5, 0.5), place(0.9, 0.5), place(0.5, 0.99)) == (
         "top left",
@@ -137,7 +148,7 @@ def test_every_kind_of_every_result_can_be_drawn_and_read(toy_model: Any, toy_cl
         seen.add(type(some).__name__)
         html = some._repr_html_()
         assert 'alt="' in html and some._repr_png_().startswith(b"\x89PNG")
-    assert seen == set(VIEWS)
+    assert seen == {"AttendResult", "FillMaskResult", "GroundingResult"} and seen <= set(VIEWS)
     with pytest.raises(ConfigError, match="overlay, word_frame, head_grid"):
         results(toy_model, toy_clip)[0].plot("pie")
 

@@ -25,7 +25,7 @@ from vtexplore.views.picture import (
     source_line,
     styled,
 )
-from vtexplore.views.words import grounded, head_name, percent, where
+from vtexplore.views.words import grounded, head_name, padded, percent, where
 
 MAP = "magma"  # lightness rises evenly: it reads the same in grey and to the colour-blind
 SCALES = ("global", "frame")
@@ -53,7 +53,7 @@ def overlay(result: Any, word: str | int | None = None, scale: str = "global", s
 def alt(result: Any, word: int) -> str:
     """What the strip shows, in one sentence or two."""
     grounding = grounded(result, word)
-    tail = f"; {grounding}" if grounding else ""
+    tail = "".join(f"; {part}" for part in (grounding, padded(result, word)) if part)
     return f"{len(result.frames)} frames of {result.clip}: {where(result, word)}{tail}. {head_name(result)}."
 
 
@@ -127,6 +127,7 @@ def _title(picture: Picture, result: Any, word: int, left: float, top: float, be
     """The sentence with its word in bold, and what the picture says."""
     _sentence(picture, result, word, left, top, LARGE)
     said = grounded(result, word) or where(result, word).partition(": ")[2]
+    said = "; ".join(part for part in (said, padded(result, word)) if part)
     picture.text(left, below, said[0].upper() + said[1:] + ".", fontsize=BODY, va="top", color=INK)
 
 
@@ -168,9 +169,7 @@ def _colour_bar(
     bar.ax.tick_params(labelsize=SMALL, length=0)
     if scale == "frame":
         bar.set_ticks([0, 1], labels=["0", "max"])
-    bar.set_label(
-        "% of attention per patch\n" + ("one scale for all" if scale == "global" else "own scale each"), fontsize=SMALL
-    )
+    bar.set_label("% per patch\n" + ("one scale for all" if scale == "global" else "own scale each"), fontsize=SMALL)
 
 
 def _film(result: Any, word: int, smooth: bool) -> Iterator[tuple[Figure, float]]:

@@ -61,3 +61,14 @@ def grounded(result: Any, word: int) -> str:
     things = " and ".join(result.objects[i] for i in result.named[word])
     even = f"an even map: {percent(score['chance'])}; the best on these patches: {percent(score['attainable'])}"
     return f"{percent(score['mass'])} of its attention to the video is on the {things} ({even})"
+
+
+def padded(result: Any, word: int) -> str:
+    """What of the heat cannot be shown: "12 % is on the padding around the picture"; "" if next to nothing."""
+    tokens = result.look().tokens
+    patches = result.patches(tokens)
+    box = tokens.box[patches]
+    beside = (box[:, 2] <= 0) | (box[:, 0] >= 1) | (box[:, 3] <= 0) | (box[:, 1] >= 1)
+    heat = result.rows()[word][patches]
+    share = heat[beside].sum() / max(float(heat.sum()), 1e-12)
+    return f"{percent(share)} is on the padding around the picture" if share >= 0.02 else ""
