@@ -7,7 +7,7 @@ the edited scene: a hard negative whose own caption is the foil.
     kind              the edit                                                    needs
     colour            another colour for one actor                                –
     object            another shape for one actor                                 –
-    verb              another action, same phrase otherwise                       a verb that is not a slide or turn
+    verb              another action, one word of its phrase                      a verb that is not a slide or turn
     direction         another direction of a slide                                a slide
     reversed_verb     the reverse action: what the reversed clip would show       slides, grows, appears …
     reversed_colour   red turns blue → blue turns red (see below)                 a turn
@@ -199,7 +199,7 @@ def _verb_options(scene: Scene) -> list[tuple[int, str]]:
                 continue
             if mine.motion == other.motion == "slide":  # that is a direction
                 continue
-            if mine.arity == 1 and not _same_phrase(scene, e.kind, name):
+            if not _same_phrase(scene, e.kind, name):
                 continue
             if twice and other.motion == "fade":  # what is not there can do nothing else
                 continue

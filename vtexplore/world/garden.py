@@ -6,9 +6,9 @@ GARDEN_THEME = Theme(
     "garden",
     colours={"brown": (150, 92, 40), "lime": (150, 226, 60), "violet": (150, 80, 220), "cream": (246, 236, 200)},
     shapes={
-        "leaf": Shape("polygon", corners=((0, -1), (0.5, -0.3), (0.35, 0.5), (0, 1), (-0.35, 0.5), (-0.5, -0.3))),
+        "leaf": Shape("polygon", corners=((0.0, -1.0), (0.5, -0.3), (0.3, 0.6), (0.0, 1.0), (-0.3, 0.6), (-0.5, -0.3))),
         "pond": Shape("disc", (0.8,)),
-        "drop": Shape("polygon", corners=((0, -1), (0.6, 0.2), (0.4, 0.75), (-0.4, 0.75), (-0.6, 0.2))),
+        "drop": Shape("polygon", corners=((0.0, -1.0), (0.6, 0.2), (0.4, 0.75), (-0.4, 0.75), (-0.6, 0.2))),
     },
     backgrounds={"soil": Background((70, 52, 40)), "lawn": Background((40, 92, 52), (58, 120, 70), "stripes")},
     actions={

@@ -110,12 +110,12 @@ def poses(scenes: Sequence[Scene], times_s: np.ndarray) -> Poses:
     depth = np.zeros((n, width))
     if rows:
         table = np.array(rows)
-        s, o, motion = (table[:, i].astype(int) for i in range(3))
-        p = progress(times_s[s], table[:, 3], table[:, 4])  # [row, frame]
+        of, who, motion = (table[:, i].astype(int) for i in range(3))  # scene, object, kind of motion
+        p = progress(times_s[of], table[:, 3], table[:, 4])  # [row, frame]
         for code in np.unique(motion):
             name, at = MOTIONS[code], np.flatnonzero(motion == code)
             q, (ux, uy, amount, count, sign) = p[at], table[at, 5:10].T[:, :, None]
-            where = (s[at], o[at])
+            where = (of[at], who[at])
             if name == "slide":
                 np.add.at(x, where, ux * smooth(q))
                 np.add.at(y, where, uy * smooth(q))

@@ -76,7 +76,7 @@ def boxes_of(visible: np.ndarray) -> np.ndarray:
     out = np.full((*visible.shape[:-2], 4), np.nan)
     seen = visible.any((-2, -1))
     for axis, other in ((0, -2), (1, -1)):  # x from columns, y from rows
-        line = visible.any(other)
+        line = np.asarray(visible.any(other))
         n = line.shape[-1]
         out[..., axis] = np.where(seen, line.argmax(-1) / n, np.nan)
         out[..., axis + 2] = np.where(seen, 1 - line[..., ::-1].argmax(-1) / n, np.nan)

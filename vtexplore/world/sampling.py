@@ -198,7 +198,7 @@ def shape_act(
         act = replace(act, target=pick(rng, [c for c in theme.colours if c != things[who[0]].colour]))
     elif action.motion == "collide":
         a = 2 * pi * rng.random()
-        way = between(rng, 0.13, 0.18)
+        way = between(rng, 0.15, 0.19)
         act = replace(act, move=(snap(way * cos(a)), snap(way * sin(a))))
     elif action.motion == "swap":
         a = 2 * pi * rng.random()
@@ -207,7 +207,7 @@ def shape_act(
     elif action.motion == "pass":
         for o in who:
             things[o] = replace(things[o], radius=min(things[o].radius, between(rng, 0.11, 0.135)))
-        way = snap(1.9 * (things[who[0]].radius + things[who[1]].radius)) * act.sign
+        way = 2 * snap(0.95 * (things[who[0]].radius + things[who[1]].radius)) * act.sign  # halves are exact
         act = replace(act, move=(way, 0.0) if rng.random() < 0.5 else (0.0, way))
     return act, things
 

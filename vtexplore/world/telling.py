@@ -122,14 +122,20 @@ def questions(scene: Scene, rng: np.random.Generator | int = 0) -> tuple[Questio
         told = tuple(c.text for _, _, c in dense_captions(scene, 0))
         out.append(Question("what happens first", told[0], told, "order"))
         out.append(Question("what happens last", told[1], told, "order"))
-    true = say(theme, scene.statement, Style(0, scene.style.template, scene.style.frame)).text
-    false = foil(scene, pick(rng, KINDS), rng)
-    if false is not None and rng.random() < 0.5:
-        true = say(theme, false.caption.statement, Style(0, scene.style.template, scene.style.frame)).text
-        out.append(Question(f"is it true that {true}", "no", ("yes", "no"), "verify"))
-    else:
-        out.append(Question(f"is it true that {true}", "yes", ("yes", "no"), "verify"))
+    false = _any_foil(scene, rng) if rng.random() < 0.5 else None
+    claim = scene.statement if false is None else false.caption.statement
+    spoken = say(theme, claim, Style(0, scene.style.template, scene.style.frame)).text
+    out.append(Question(f"is it true that {spoken}", "yes" if false is None else "no", ("yes", "no"), "verify"))
     return tuple(out)
+
+
+def _any_foil(scene: Scene, rng: np.random.Generator) -> Foil | None:
+    """A foil of the first kind, in random order, that the scene has."""
+    for i in rng.permutation(len(KINDS)):
+        found = foil(scene, KINDS[i], rng)
+        if found is not None:
+            return found
+    return None
 
 
 def _seen(scene: Scene) -> int:

@@ -82,7 +82,7 @@ def clip_of(scene: Scene, fps: float = 24.0, frames: int = 4) -> Clip:
         name=scene.caption.text,
         caption=scene.caption.text,
         speech=narration(scene, scene.grain),
-        regions=Regions(np.array(times), truth.boxes(times), truth.objects),
+        regions=Regions(np.array(times), truth.boxes(times).swapaxes(0, 1), truth.objects),
         truth=truth,
         world=scene.theme.name,
     )

@@ -130,12 +130,8 @@ def _corpus(theme: Theme, count: int, seed: int) -> Iterator[tuple[str, int]]:
             if q.kind != "verify":  # captions again, half of them foils: the vocabulary shall not hang on those
                 yield f"{q.text} {q.answer}", 1
     # Whatever the draws were, each word is there, and any text can be spelled.
-    for line in [
-        "is it true that yes no",
-        *FILLERS,
-        *SMALL_TALK,
-        *sorted(w for lang in ("en", *theme.languages) for w in lexicon(theme, lang)),
-    ]:
+    every_word = sorted(w for language in ("en", *theme.languages) for w in lexicon(theme, language))
+    for line in ["is it true that yes no", *FILLERS, *SMALL_TALK, *every_word]:
         yield line, 5
     yield from ((letter, 1) for letter in LETTERS)
 
