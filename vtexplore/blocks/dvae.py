@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 GROUPS = 4
@@ -89,8 +90,8 @@ class Encoder(nn.Module):
             self.add_module(f"group_{g + 1}", group)
         self.output = nn.Conv2d(widths[-1], config.codes, 1)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Mapped pixels [batch, rgb, height, width] to [batch, code, row, column]."""
+    def forward(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch code row column"]:
+        """Mapped pixels to logits."""
         x = self.input(pixels)
         for g in range(GROUPS):
             x = self.get_submodule(f"group_{g + 1}")(x)
@@ -110,8 +111,8 @@ class Decoder(nn.Module):
             self.add_module(f"group_{g + 1}", group)
         self.output = nn.Conv2d(widths[-1], 6, 1)
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Weights over the codes [batch, code, row, column] to [batch, 6, height, width]."""
+    def forward(self, codes: Float[Tensor, "batch code row column"]) -> Float[Tensor, "batch 6 8*row 8*column"]:
+        """Weights over the codes to location and log-scale of each channel of each pixel."""
         x = self.input(codes)
         for g in range(GROUPS):
             x = self.get_submodule(f"group_{g + 1}")(x)
@@ -131,16 +132,15 @@ class DiscreteVAE(nn.Module):
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Frames [batch, rgb, height, width] in 0..1, sides divisible by 8, to logits over the codes.
-
-        Returns [batch, code, height/8, width/8].
-        """
+    def forward(self, frames: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch code row column"]:
+        """Frames in 0..1, sides divisible by 8, to logits over the codes."""
         return self.encoder(map_pixels(frames))
 
     @torch.no_grad()
-    def codes(self, frames: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
-        """The visual words of frames [..., rgb, height, width] in 0..1: int64 [..., row, column].
+    def codes(
+        self, frames: Float[Tensor, "*frame 3 height width"], grid: tuple[int, int] | None = None
+    ) -> Int[Tensor, "*frame row column"]:
+        """The visual words of frames in 0..1.
 
         ``grid``: how many rows and columns are wanted; the frames are resized to 8 times as many pixels.
         """
@@ -151,16 +151,16 @@ class DiscreteVAE(nn.Module):
         ids = self(flat).argmax(1)
         return ids.reshape(*frames.shape[:-3], *ids.shape[1:])
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Frames [..., rgb, height, width] in 0..1 from visual words int64 [..., row, column]."""
+    def decode(self, codes: Int[Tensor, "*frame row column"]) -> Float[Tensor, "*frame 3 8*row 8*column"]:
+        """Frames in 0..1 from visual words."""
         lead = codes.shape[:-2]
         flat = F.one_hot(codes.reshape(-1, *codes.shape[-2:]), self.config.codes)
         frames = self.paint(self.decoder(flat.permute(0, 3, 1, 2).to(self.decoder.input.weight)))
         return frames.reshape(*lead, *frames.shape[1:])
 
     @staticmethod
-    def paint(raw: Tensor) -> Tensor:
-        """The most likely pixels [batch, rgb, height, width] in 0..1 from the decoder's output."""
+    def paint(raw: Float[Tensor, "batch 6 height width"]) -> Float[Tensor, "batch 3 height width"]:
+        """The most likely pixels in 0..1 from the decoder's output."""
         return unmap_pixels(raw[:, :3].sigmoid())
 
 

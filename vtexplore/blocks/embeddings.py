@@ -8,6 +8,7 @@ from math import ceil
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from vtexplore.blocks.transformer import initialise
@@ -32,8 +33,8 @@ class WordIds:
         known = vocabulary(name)
         return WordIds(len(known), known.pad_id, known.start_id, known.end_id, known.mask_id)
 
-    def special(self, word_ids: Tensor) -> Tensor:
-        """bool like ``word_ids``: [CLS], [SEP] and padding, which are never masked."""
+    def special(self, word_ids: Int[Tensor, "*batch word"]) -> Bool[Tensor, "*batch word"]:
+        """Where there is [CLS], [SEP] and padding, which are never masked."""
         return (word_ids == self.start) | (word_ids == self.end) | (word_ids == self.pad)
 
 
@@ -79,8 +80,10 @@ class PatchPlaces(nn.Module):
         self.time = nn.Parameter(torch.randn(1, frames, 1, width) * std)
         self.norm = nn.LayerNorm(width, eps)
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """[batch, frame, row, column, channel] to [batch, frame · (1 + row · column), channel], frame-major.
+    def forward(
+        self, patches: Float[Tensor, "batch frame row column channel"]
+    ) -> Float[Tensor, "batch frame*(1+row*column) channel"]:
+        """A grid of patches to a sequence, frame by frame, row by row.
 
         Raises ``ConfigError`` for more frames or patches than there are places.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from vtexplore.blocks.transformer import initialise
@@ -23,8 +24,8 @@ class MaskedWords(nn.Module):
         if tied is not None:
             self.decoder.weight = tied.weight
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """[..., channel] to logits [..., word of the vocabulary]."""
+    def forward(self, hidden: Float[Tensor, "*position channel"]) -> Float[Tensor, "*position word"]:
+        """States to a score for each word of the vocabulary."""
         return self.decoder(self.norm(F.gelu(self.dense(hidden))))
 
 
@@ -51,7 +52,9 @@ PERCEPTRON_NAMES = ((r"([13])\.(weight|bias)", r"\1.\2"),)
 """Published names of such a head, counted from its dropout, are ours."""
 
 
-def pick(hidden: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The states [position, channel] and targets [position] where ``target`` is not −1: a head need see no others."""
+def pick(
+    hidden: Float[Tensor, "*position channel"], target: Int[Tensor, "*position"]
+) -> tuple[Float[Tensor, "asked channel"], Int[Tensor, "asked"]]:
+    """The states and targets where ``target`` is not −1: a head need see no others."""
     at = target >= 0
     return hidden[at], target[at]

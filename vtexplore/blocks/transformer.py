@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from vtexplore.blocks.tap import Tap, attend
@@ -23,8 +24,8 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.tap = Tap()
 
-    def forward(self, asking: Stream, stream: Stream) -> Tensor:
-        """What each token of ``asking`` (all of ``stream``, or some) hears from it: [batch, query, channel]."""
+    def forward(self, asking: Stream, stream: Stream) -> Float[Tensor, "batch query channel"]:
+        """What each token of ``asking`` (all of ``stream``, or some) hears from it."""
         q, k, v = (
             part(x.hidden).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [batch, head, token, channel]
             for part, x in ((self.query, asking), (self.key, stream), (self.value, stream))

@@ -22,6 +22,7 @@ from math import ceil, isqrt
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from vtexplore.blocks.tap import Tap, attend
@@ -76,8 +77,8 @@ class DropPath(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, branch: Tensor) -> Tensor:
-        """[batch, …] the same, with items set to 0 at ``rate`` and the rest scaled up."""
+    def forward(self, branch: Float[Tensor, "batch *rest"]) -> Float[Tensor, "batch *rest"]:
+        """The same, with items set to 0 at ``rate`` and the rest scaled up."""
         if not self.training or self.rate == 0:
             return branch
         keep = branch.new_empty(len(branch), *[1] * (branch.dim() - 1)).bernoulli_(1 - self.rate)
@@ -98,8 +99,10 @@ class WindowAttention(nn.Module):
         self.register_buffer("bias_index", relative_index(window), persistent=False)
         self.tap = Tap()
 
-    def forward(self, x: Tensor, shifted: bool, place: Place) -> Tensor:
-        """[batch, frame, row, column, channel], normalised, to what each token hears."""
+    def forward(
+        self, x: Float[Tensor, "batch frame row column channel"], shifted: bool, place: Place
+    ) -> Float[Tensor, "batch frame row column channel"]:
+        """Normalised tokens to what each of them hears."""
         batch, frames, rows, columns, width = x.shape
         grid = frames, rows, columns
         cut = windows(grid, self.window, shifted, str(x.device))
@@ -140,8 +143,10 @@ class SwinBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
         self.drop = DropPath(drop)
 
-    def forward(self, x: Tensor, place: Place) -> Tensor:
-        """[batch, frame, row, column, channel] to the same."""
+    def forward(
+        self, x: Float[Tensor, "batch frame row column channel"], place: Place
+    ) -> Float[Tensor, "batch frame row column channel"]:
+        """Tokens to tokens."""
         x = x + self.drop(self.attention(self.norm1(x), self.shifted, place))
         x = x + self.drop(self.mlp(self.norm2(x)))
         flat = x.flatten(1, 3)  # [batch, token, channel], a view
@@ -158,8 +163,10 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * width, eps)
         self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[batch, frame, row, column, channel] to [batch, frame, row/2, column/2, 2 channel]."""
+    def forward(
+        self, x: Float[Tensor, "batch frame row column channel"]
+    ) -> Float[Tensor, "batch frame half_rows half_columns 2*channel"]:
+        """Half the rows and columns, rounded up, and twice the channels."""
         batch, frames, rows, columns, width = x.shape
         if rows % 2 or columns % 2:
             x = F.pad(x, (0, 0, 0, columns % 2, 0, rows % 2))
@@ -182,8 +189,10 @@ class Stage(nn.Module):
         )
         self.merge: nn.Module = nn.Identity() if last else PatchMerging(width, config.eps)
 
-    def forward(self, x: Tensor, place: Place) -> Tensor:
-        """[batch, frame, row, column, channel] to the next stage's grid."""
+    def forward(
+        self, x: Float[Tensor, "batch frame row column channel"], place: Place
+    ) -> Float[Tensor, "batch frame rows columns channels"]:
+        """Tokens to those of the next stage's grid."""
         for block in self.blocks:
             x = block(x, place)
         return self.merge(x)
@@ -198,8 +207,10 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv3d(3, config.width, config.patch, self.stride)
         self.norm = nn.LayerNorm(config.width, config.eps)
 
-    def forward(self, video: Tensor) -> Tensor:
-        """[batch, frame, rgb, height, width], normalised, to [batch, slot, row, column, channel]."""
+    def forward(
+        self, video: Float[Tensor, "batch frame rgb height width"]
+    ) -> Float[Tensor, "batch slot row column channel"]:
+        """Normalised pixels to tokens."""
         sides = (video.shape[1], *video.shape[3:])
         short = [(ceil(n / s) - 1) * s + p - n for n, s, p in zip(sides, self.stride, self.patch, strict=True)]
         x = video.transpose(1, 2)  # [batch, rgb, frame, height, width]
@@ -218,10 +229,10 @@ class VideoSwin(nn.Module):
         self.norm = nn.LayerNorm(config.out_width, config.eps)
         self.apply(_initialise)
 
-    def forward(self, video: Tensor, place: Place | None = None) -> Tensor:
-        """Normalised pixels [batch, frame, rgb, height, width] to tokens.
-
-        Returns [batch, slot, row, column, channel] with one slot for every ``time_stride`` frames.
+    def forward(
+        self, video: Float[Tensor, "batch frame rgb height width"], place: Place | None = None
+    ) -> Float[Tensor, "batch slot row column channel"]:
+        """Normalised pixels to tokens, one slot for every ``time_stride`` frames.
         ``place`` names the tokens of a grid for whoever listens to the taps.
         """
         place = place or partial(unnamed, len(video))
@@ -242,8 +253,8 @@ class VideoSwin(nn.Module):
         yield "final", self.norm(x)
 
 
-def normalise(video: Tensor) -> Tensor:
-    """Pixels in 0..1 [..., rgb, height, width] with ImageNet's mean and deviation taken out."""
+def normalise(video: Float[Tensor, "*frame rgb height width"]) -> Float[Tensor, "*frame rgb height width"]:
+    """Pixels in 0..1 with ImageNet's mean and deviation taken out."""
     mean = video.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     return (video - mean) / video.new_tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vtexplore.blocks.tap import Call, listening
@@ -39,10 +40,10 @@ class Received:
 
 
 @torch.no_grad()
-def attention_received(forward: Callable[[], object], site: str) -> Tensor:
+def attention_received(forward: Callable[[], object], site: str) -> Float[Tensor, "batch token"]:
     """How much attention each position receives at the sites below ``site`` while ``forward`` runs.
 
-    Returns [batch, token], without gradients. Raises ``ValueError`` if no such attention took place.
+    Without gradients. Raises ``ValueError`` if no such attention took place.
     """
     listener = Received(site)
     with listening(listener):
@@ -52,10 +53,12 @@ def attention_received(forward: Callable[[], object], site: str) -> Tensor:
     return listener.total
 
 
-def attended_mask(received: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """Draw positions in proportion to the attention that they receive: bool [batch, token].
+def attended_mask(
+    received: Float[Tensor, "batch token"], rate: float, generator: torch.Generator
+) -> Bool[Tensor, "batch token"]:
+    """Draw positions in proportion to the attention that they receive.
 
-    int(rate × token) positions of each item without replacement. ``received`` [batch, token] is 0 where
+    int(rate × token) positions of each item without replacement. ``received`` is 0 where
     nothing may be hidden; such positions are counted and never drawn, so if few others are left, fewer
     positions are drawn.
     """

@@ -7,12 +7,15 @@ the question.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from vtexplore.errors import ConfigError
 
 
-def blockwise_mask(frames: int, rows: int, columns: int, batch: int, generator: torch.Generator) -> Tensor:
+def blockwise_mask(
+    frames: int, rows: int, columns: int, batch: int, generator: torch.Generator
+) -> Bool[Tensor, "{batch} {frames} {rows} {columns}"]:
     """Which patches to hide: bool [batch, frame, row, column].
 
     The union of ``frames`` boxes, each of 1..frames−1 frames (1 if there is one), 1..⌊2·rows/3⌋−1 rows

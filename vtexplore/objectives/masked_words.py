@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 IGNORE = -1
 """The target of positions that are not asked about."""
 
 
-def choose(may: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+def choose(may: Bool[Tensor, "batch word"], rate: float, generator: torch.Generator) -> Bool[Tensor, "batch word"]:
     """Each position that ``may`` be masked is, independently, with probability ``rate``: bool [batch, word]."""
     draw = torch.rand(may.shape, generator=generator, device=generator.device)
     return may & (draw < rate).to(may.device)
 
 
-def corrupt(word_ids: Tensor, chosen: Tensor, mask_id: int) -> tuple[Tensor, Tensor]:
+def corrupt(
+    word_ids: Int[Tensor, "batch word"], chosen: Bool[Tensor, "batch word"], mask_id: int
+) -> tuple[Int[Tensor, "batch word"], Int[Tensor, "batch word"]]:
     """Every ``chosen`` word becomes ``mask_id`` (no random or kept words): ids and targets [batch, word]."""
     return word_ids.masked_fill(chosen, mask_id), word_ids.masked_fill(~chosen, IGNORE)
 
 
-def loss(logits: Tensor, target: Tensor) -> Tensor:
+def loss(logits: Float[Tensor, "*position answer"], target: Int[Tensor, "*position"]) -> Float[Tensor, ""]:
     """Mean cross-entropy over the positions asked about; 0, not NaN, if there are none.
 
-    ``logits`` [..., class], ``target`` [...] with −1 where nothing is asked.
+    ``target`` is −1 where nothing is asked.
     """
     if not (target >= 0).any():
         return logits.sum() * 0

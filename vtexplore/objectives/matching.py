@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vtexplore.errors import ConfigError
@@ -12,8 +13,10 @@ TEMPERATURE = 0.05
 CANDIDATES = 4
 
 
-def others(batch: int, generator: torch.Generator, candidates: int = CANDIDATES, groups: int | None = None) -> Tensor:
-    """For each item, distinct random other items whose texts are not its own: int64 [batch, candidate].
+def others(
+    batch: int, generator: torch.Generator, candidates: int = CANDIDATES, groups: int | None = None
+) -> Int[Tensor, "{batch} candidate"]:
+    """For each item, distinct random other items whose texts are not its own.
 
     There are min(items, ``candidates``) − 1 of them. ``groups``: items are drawn among each ``groups``
     consecutive ones only, as on the paper's GPUs, each of which held a batch of its own; it divides the
@@ -29,10 +32,14 @@ def others(batch: int, generator: torch.Generator, candidates: int = CANDIDATES,
     return order + (mine // groups * groups)[:, None]
 
 
-def loss(scores: Tensor, keep: Tensor | None = None, temperature: float = TEMPERATURE) -> Tensor:
-    """Softmax cross-entropy of ``scores`` [batch, candidate] / ``temperature``; the own text is column 0.
+def loss(
+    scores: Float[Tensor, "batch candidate"],
+    keep: Bool[Tensor, "batch"] | None = None,
+    temperature: float = TEMPERATURE,
+) -> Float[Tensor, ""]:
+    """Softmax cross-entropy of ``scores`` / ``temperature``; the own text is column 0.
 
-    ``keep`` bool [batch]: items that count (a clip that was dropped matches nothing); 0 if there are
+    ``keep``: items that count (a clip that was dropped matches nothing); 0 if there are
     none, or if there is but one candidate.
     """
     if keep is not None:
