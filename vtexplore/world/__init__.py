@@ -11,19 +11,22 @@
     batch = sibling_batch(0, 32)                   # groups of siblings: hard negatives
     scene.clip()                                   # what the rest of the house looks at
 
-Read in this order: ``theme`` (what a world is made of) → ``shapes`` (the default one) → ``scene`` →
-``motion`` (where everything is at a time) → ``sampling`` (drawing scenes) → ``render`` (pixels) →
-``language`` (words) → ``foils`` (falsehoods) → ``telling`` (all that can be said) → ``script`` (longer
-videos) → ``sound``, ``truth``, ``video_file``. ``garden`` is another world. numpy only; av for files.
+Read in this order: ``theme`` (what a world is made of) → ``shapes`` (the default one) → ``language``
+(words) → ``act`` (one event) → ``plan`` (a scene as data) → ``motion`` (where everything is at a time) →
+``render`` (pixels), ``sound`` → ``places``, ``foils`` (falsehoods), ``telling`` (all that can be said),
+``truth`` → ``scene`` → ``sampling``, ``batches``, ``script`` (longer videos) → ``vocabulary``,
+``video_file``. ``garden`` is another world. numpy only; av for files.
 """
 
+from vtexplore.world.act import Act, Thing
+from vtexplore.world.batches import sibling_batch, siblings
 from vtexplore.world.foils import KINDS as FOIL_KINDS
-from vtexplore.world.foils import Foil, holds, sibling_batch, siblings
+from vtexplore.world.foils import Foil, holds
 from vtexplore.world.garden import GARDEN_THEME
 from vtexplore.world.language import Caption, Clause, Noun, Statement, Style, say
 from vtexplore.world.render import boxes, masks, render
 from vtexplore.world.sampling import CannotPlace, draft_scene, sample_scene
-from vtexplore.world.scene import Act, Scene, Thing
+from vtexplore.world.scene import Scene
 from vtexplore.world.script import script
 from vtexplore.world.shapes import SHAPES_THEME
 from vtexplore.world.sound import stereo, waveform

@@ -24,21 +24,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from vtexplore.errors import ConfigError
+from vtexplore.world.act import Act, Thing, chain_sizes, shape_act, shift
 from vtexplore.world.language import Caption, Clause, Statement
-from vtexplore.world.motion import shift
-from vtexplore.world.sampling import chain_sizes, pick, sample_scene, settle, shape_act
-from vtexplore.world.scene import Act, Scene, Thing
-from vtexplore.world.shapes import SHAPES_THEME
-from vtexplore.world.theme import Theme
+from vtexplore.world.places import settle
+from vtexplore.world.plan import Plan
 
 KINDS = (
     "colour", "object", "verb", "direction", "reversed_verb", "reversed_colour", "order", "binding", "action_binding",
 )  # fmt: skip
+P = TypeVar("P", bound=Plan)
 ORDER_LIKE = ("order", "reversed_verb", "direction")
 
 
@@ -54,7 +53,7 @@ class Foil:
         return self.caption.text
 
 
-def holds(scene: Scene, statement: Statement) -> bool:
+def holds(scene: Plan, statement: Statement) -> bool:
     """Whether a statement is true of a scene: some events of it are as told, in that order in time."""
     if statement.background != scene.background:
         return False
@@ -69,7 +68,7 @@ def _timed(acts: tuple[Act, ...], join: str) -> bool:
     return all(a.end_s <= b.start_s for a, b in pairwise(acts))
 
 
-def _fits(scene: Scene, act: Act, clause: Clause) -> bool:
+def _fits(scene: Plan, act: Act, clause: Clause) -> bool:
     if act.kind != clause.kind or act.target != clause.target:
         return False
     told = [n for n in (clause.subject, clause.other) if n is not None]
@@ -77,7 +76,7 @@ def _fits(scene: Scene, act: Act, clause: Clause) -> bool:
     return seen == told or (scene.theme.actions[act.kind].symmetric and seen == told[::-1])
 
 
-def foil(scene: Scene, kind: str, rng: np.random.Generator) -> Foil | None:
+def foil(scene: Plan, kind: str, rng: np.random.Generator) -> Foil | None:
     """A false caption of a kind, or None if this scene has none of it (see the table above).
 
     Raises ``ConfigError`` for an unknown kind.
@@ -89,7 +88,7 @@ def foil(scene: Scene, kind: str, rng: np.random.Generator) -> Foil | None:
     return None
 
 
-def sibling(scene: Scene, kind: str, rng: np.random.Generator) -> Scene | None:
+def sibling(scene: P, kind: str, rng: np.random.Generator) -> P | None:
     """The scene in which a foil of this kind is the caption, all else equal where it can be.
 
     None if the scene has no such foil or the edit finds no place. What was not edited keeps its place,
@@ -106,59 +105,10 @@ def sibling(scene: Scene, kind: str, rng: np.random.Generator) -> Scene | None:
     return None
 
 
-def siblings(scene: Scene, rng: np.random.Generator, count: int) -> list[Scene]:
-    """Up to ``count`` siblings of assorted kinds, about half of them order-like where the scene allows.
-
-    The caption of each is false of the scene and of every other sibling, and the other way round.
-    """
-    family = [scene]
-    tries = 0
-    while len(family) <= count and tries < 8 * count:
-        tries += 1
-        if rng.random() < 0.5:
-            # A scene with an order to swap is worth most: order is learnt last, and only from such pairs.
-            kind = "order" if rng.random() < 0.5 else pick(rng, ORDER_LIKE)
-        else:
-            kind = pick(rng, [k for k in KINDS if k not in ORDER_LIKE])
-        other = sibling(scene, kind, rng)
-        if other is not None and not any(holds(f, other.statement) or holds(other, f.statement) for f in family):
-            family.append(other)
-    return family[1:]
-
-
-def sibling_batch(
-    rng: np.random.Generator | int,
-    n: int,
-    group: int = 4,
-    split: str = "train",
-    theme: Theme = SHAPES_THEME,
-    **options: Any,
-) -> list[Scene]:
-    """``n`` scenes in groups of a scene and its siblings (``group`` each; the last may be smaller).
-
-    Within a group every caption is true of one scene only, so another item's caption is a hard
-    negative. A fair coin reverses each group as a whole: also this distribution is symmetric in time.
-    ``options`` go to ``sample_scene``.
-    """
-    rng = np.random.default_rng(rng)
-    out: list[Scene] = []
-    while len(out) < n:
-        want = min(group, n - len(out))
-        base = sample_scene(rng, split, theme=theme, **options)
-        family = [base, *siblings(base, rng, want - 1)]
-        if len(family) < want:  # a lonely scene (rare): take another
-            continue
-        if rng.random() < 0.5:
-            family = [s.reversed() for s in family]
-        # The place in the group must not tell who was first.
-        out += [family[i] for i in rng.permutation(want)]
-    return out
-
-
 # ── the edits ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _edits(scene: Scene, kind: str, rng: np.random.Generator) -> Iterator[Scene]:
+def _edits(scene: P, kind: str, rng: np.random.Generator) -> Iterator[P]:
     """Edited scenes, not placed yet, in random order: sound, in the split, and false as captions."""
     if kind not in KINDS:
         raise ConfigError(f"a foil is one of {', '.join(KINDS)}; not {kind!r}")
@@ -171,25 +121,25 @@ def _edits(scene: Scene, kind: str, rng: np.random.Generator) -> Iterator[Scene]
             yield edited
 
 
-def _actors(scene: Scene) -> list[int]:
+def _actors(scene: Plan) -> list[int]:
     return sorted({o for e in scene.events for o in e.objects})
 
 
-def _colour_options(scene: Scene) -> list[tuple[int, str]]:
+def _colour_options(scene: Plan) -> list[tuple[int, str]]:
     return [(o, c) for o in _actors(scene) for c in scene.theme.colours if c != scene.objects[o].colour]
 
 
-def _shape_options(scene: Scene) -> list[tuple[int, str]]:
+def _shape_options(scene: Plan) -> list[tuple[int, str]]:
     return [(o, s) for o in _actors(scene) for s in scene.theme.shapes if s != scene.objects[o].shape]
 
 
-def _same_phrase(scene: Scene, a: str, b: str) -> bool:
+def _same_phrase(scene: Plan, a: str, b: str) -> bool:
     """Whether two actions differ in one word only, by the default voice."""
     one, two = scene.theme.actions[a].says, scene.theme.actions[b].says
     return len(one) == len(two) and sum(x != y for x, y in zip(one, two, strict=True)) <= 1
 
 
-def _verb_options(scene: Scene) -> list[tuple[int, str]]:
+def _verb_options(scene: Plan) -> list[tuple[int, str]]:
     theme, out = scene.theme, []
     twice = len(scene.events) == 2 and scene.events[0].objects == scene.events[1].objects
     for i, e in enumerate(scene.events):
@@ -207,7 +157,7 @@ def _verb_options(scene: Scene) -> list[tuple[int, str]]:
     return out
 
 
-def _direction_options(scene: Scene) -> list[tuple[int, str]]:
+def _direction_options(scene: Plan) -> list[tuple[int, str]]:
     theme = scene.theme
     return [
         (i, name)
@@ -218,20 +168,20 @@ def _direction_options(scene: Scene) -> list[tuple[int, str]]:
     ]
 
 
-def _reversed_options(scene: Scene) -> list[tuple[int, str]]:
+def _reversed_options(scene: Plan) -> list[tuple[int, str]]:
     actions = scene.theme.actions
     return [(i, actions[e.kind].reverse) for i, e in enumerate(scene.events) if actions[e.kind].reverse != e.kind]
 
 
-def _turn_options(scene: Scene) -> list[tuple[int, str]]:
+def _turn_options(scene: Plan) -> list[tuple[int, str]]:
     return [(i, e.target) for i, e in enumerate(scene.events) if e.target]
 
 
-def _order_options(scene: Scene) -> list[tuple[int, str]]:
+def _order_options(scene: Plan) -> list[tuple[int, str]]:
     return [(0, "")] if scene.join == "then" else []
 
 
-def _pair_options(scene: Scene) -> list[tuple[int, str]]:
+def _pair_options(scene: Plan) -> list[tuple[int, str]]:
     return [(0, "")] if len(_actors(scene)) == 2 else []
 
 
@@ -248,7 +198,7 @@ _EDITS = {
 }
 
 
-def _apply(scene: Scene, kind: str, option: tuple[int, str], rng: np.random.Generator) -> Scene | None:
+def _apply(scene: P, kind: str, option: tuple[int, str], rng: np.random.Generator) -> P | None:
     """The scene after an edit, everybody still in the old place."""
     which, value = option
     things, events = list(scene.objects), list(scene.events)
@@ -294,7 +244,7 @@ def _apply(scene: Scene, kind: str, option: tuple[int, str], rng: np.random.Gene
     return replace(scene, objects=tuple(things), events=tuple(events))
 
 
-def _other_act(scene: Scene, which: int, kind: str, rng: np.random.Generator) -> tuple[Act, list[Thing]]:
+def _other_act(scene: Plan, which: int, kind: str, rng: np.random.Generator) -> tuple[Act, list[Thing]]:
     """Another event in the window of one, as like it as can be, and the things, sized for it."""
     theme, act, things = scene.theme, scene.events[which], list(scene.objects)
     old, new = theme.actions[act.kind], theme.actions[kind]
@@ -314,7 +264,7 @@ def _other_act(scene: Scene, which: int, kind: str, rng: np.random.Generator) ->
     return events[which], things
 
 
-def _placed(scene: Scene, edited: Scene, rng: np.random.Generator) -> Scene | None:
+def _placed(scene: Plan, edited: P, rng: np.random.Generator) -> P | None:
     """The edited scene with everybody in the old place if possible, else the edited actors moved."""
     old = {o: (t.x, t.y) for o, t in enumerate(scene.objects)}
     changed = [e for pair in zip(scene.events, edited.events, strict=True) if pair[0] != pair[1] for e in pair]
@@ -325,7 +275,7 @@ def _placed(scene: Scene, edited: Scene, rng: np.random.Generator) -> Scene | No
     return settle(edited, rng, wishes)
 
 
-def _retraced(scene: Scene, edited: Scene, old: dict[int, tuple[float, float]]) -> dict[int, tuple[float, float]]:
+def _retraced(scene: Plan, edited: Plan, old: dict[int, tuple[float, float]]) -> dict[int, tuple[float, float]]:
     """Places from which a reversed slide goes the very way of the old one, back to front."""
     out = dict(old)
     for before, after in zip(scene.events, edited.events, strict=True):

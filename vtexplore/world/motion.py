@@ -3,33 +3,22 @@
 Each motion is a displacement from the pose at the event's start, as a function of its progress p
 (0 before it starts, 1 after it ends). Displacements add up, so one object may do two things in a row.
 
-All amounts lie on a binary grid (multiples of 1/4096), so that sums and differences of them are exact:
-a scene reversed twice is the same scene, to the last bit. The functions below satisfy
-``f(1 − p) − f(1) = f_reversed(p)``, which is what makes a reversed scene a scene of the same world.
+The functions below satisfy ``f(1 − p) − f(1) = f_reversed(p)``, which is what makes a reversed scene a
+scene of the same world.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vtexplore.world.theme import Theme
+from vtexplore.world.plan import Plan
 
-if TYPE_CHECKING:
-    from vtexplore.world.scene import Act, Scene
-
-GRID = 4096
 HOP_LOW = 0.35  # every other hop is lower: two frames of a bouncing object differ
 MOTIONS = ("slide", "size", "spin", "hop", "shake", "fade", "turn", "collide", "swap", "pass")
 _CODE = {name: code for code, name in enumerate(MOTIONS)}
-
-
-def snap(value: float) -> float:
-    """Nearest multiple of 1/4096."""
-    return round(value * GRID) / GRID
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ def progress(times_s: np.ndarray, start_s: np.ndarray, end_s: np.ndarray) -> np.
     return np.clip((times_s - start_s[:, None]) / (end_s - start_s)[:, None], 0.0, 1.0)
 
 
-def poses(scenes: Sequence[Scene], times_s: np.ndarray) -> Poses:
+def poses(scenes: Sequence[Plan], times_s: np.ndarray) -> Poses:
     """Poses of all objects of all scenes at ``times_s`` [frame] or [scene, frame] (seconds).
 
     All scenes must share one theme. Results are rounded to 2⁻¹⁶, so that the last bit of a machine's
@@ -146,7 +135,7 @@ def poses(scenes: Sequence[Scene], times_s: np.ndarray) -> Poses:
     return Poses(x, y, radius, angle, alpha, rgb, depth, shape)
 
 
-def _rows(scene: Scene, number: int) -> list[tuple[float, ...]]:
+def _rows(scene: Plan, number: int) -> list[tuple[float, ...]]:
     """One row of numbers for each object that moves in an event."""
     rows = []
     colour: dict[int, str] = {}  # of each object so far, for those that turn more than once
@@ -167,7 +156,7 @@ def _rows(scene: Scene, number: int) -> list[tuple[float, ...]]:
     return rows
 
 
-def _unborn(scene: Scene) -> list[int]:
+def _unborn(scene: Plan) -> list[int]:
     """Objects that cannot be seen at time 0: the first thing that they do (of this kind) is to appear."""
     fades: dict[int, int] = {}
     for act in scene.events:
@@ -175,43 +164,3 @@ def _unborn(scene: Scene) -> list[int]:
         if action.motion == "fade":
             fades.setdefault(act.objects[0], action.sign)
     return [o for o, sign in fades.items() if sign > 0]
-
-
-def shift(theme: Theme, act: Act, object_: int) -> tuple[float, float]:
-    """How far an event has moved an object once it is over: (dx, dy), exact."""
-    motion = theme.actions[act.kind].motion
-    if motion == "slide" or (motion == "pass" and object_ == act.objects[0]):
-        return act.move
-    if motion == "swap":
-        k = -2.0 if object_ == act.objects[0] else 2.0
-        return k * act.move[0], k * act.move[1]
-    return 0.0, 0.0
-
-
-Disc = tuple[float, float, float]
-
-
-def reach(theme: Theme, act: Act, object_: int, radius: float) -> list[Disc]:
-    """Discs (dx, dy, radius) from the starting place that cover all an object sweeps during an event.
-
-    ``radius`` is the object's at the start. Used to place objects so that they stay apart and in frame.
-    """
-    motion = theme.actions[act.kind].motion
-    (ux, uy), amount = act.move, act.amount
-    if motion in ("slide", "pass"):
-        if object_ != act.objects[0]:
-            return [(0.0, 0.0, radius)]
-        return [(ux * k / 4, uy * k / 4, radius) for k in range(5)]
-    if motion == "size":
-        return [(0.0, 0.0, max(radius, radius + amount))]
-    if motion == "hop":
-        return [(0.0, -amount * k / 2, radius) for k in range(3)]
-    if motion == "shake":
-        return [(-amount, 0.0, radius), (amount, 0.0, radius)]
-    if motion == "collide":
-        k = 1.0 if object_ == act.objects[0] else -1.0
-        return [(0.0, 0.0, radius), (k * ux / 2, k * uy / 2, radius), (k * ux, k * uy, radius)]
-    if motion == "swap":  # the whole circle around the middle of the two
-        k = -1.0 if object_ == act.objects[0] else 1.0
-        return [(k * ux, k * uy, radius + (ux * ux + uy * uy) ** 0.5)]
-    return [(0.0, 0.0, radius)]

@@ -16,7 +16,7 @@ import numpy as np
 
 from vtexplore.errors import ConfigError
 from vtexplore.world.motion import Poses, poses
-from vtexplore.world.scene import Scene
+from vtexplore.world.plan import Plan
 from vtexplore.world.theme import NOISE, Background, Shape, Theme
 
 ATLAS = 320  # texels along an atlas cell, which spans −1.25 … 1.25
@@ -26,7 +26,7 @@ CHUNK = 12  # scenes drawn together: small enough to stay in the processor's cac
 DARK, LIGHT = np.array([[20, 20, 24], [244, 244, 244]], dtype=np.float32)  # of the dot, whichever contrasts
 
 
-def render(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_px: int = 96) -> np.ndarray:
+def render(scenes: Sequence[Plan], times_s: Sequence[float] | np.ndarray, size_px: int = 96) -> np.ndarray:
     """Frames of scenes of one theme: uint8 [scene, frame, height, width, rgb].
 
     ``times_s`` [frame] for all scenes or [scene, frame], seconds from each start.
@@ -45,7 +45,7 @@ def render(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_
     return out
 
 
-def masks(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_px: int = 96) -> np.ndarray:
+def masks(scenes: Sequence[Plan], times_s: Sequence[float] | np.ndarray, size_px: int = 96) -> np.ndarray:
     """Visible pixels of each object: bool [scene, object, frame, height, width].
 
     A pixel belongs to the nearest object that covers at least half of it; an object that is less than
@@ -63,7 +63,7 @@ def masks(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_p
     return np.equal(owner, np.arange(width, dtype=np.int8)[None, :, None, None, None])
 
 
-def boxes(scenes: Sequence[Scene], times_s: Sequence[float] | np.ndarray, size_px: int = 128) -> np.ndarray:
+def boxes(scenes: Sequence[Plan], times_s: Sequence[float] | np.ndarray, size_px: int = 128) -> np.ndarray:
     """Boxes around visible pixels: float [scene, object, frame, 4] xyxy in 0..1, NaN where nothing is seen.
 
     Exact to 1/``size_px``.
@@ -236,7 +236,7 @@ def _noise() -> np.ndarray:
     return np.repeat(grey, 3, axis=2).astype(np.int8).view(np.uint8)
 
 
-def _paper(scenes: Sequence[Scene], canvas: np.ndarray) -> None:
+def _paper(scenes: Sequence[Plan], canvas: np.ndarray) -> None:
     size = canvas.shape[2]
     for scene, frames in zip(scenes, canvas, strict=True):
         background = scene.theme.backgrounds[scene.background]
@@ -244,7 +244,7 @@ def _paper(scenes: Sequence[Scene], canvas: np.ndarray) -> None:
         frames[:] = _tile(background, size)[y : y + size, x : x + size]
 
 
-def _grain(scenes: Sequence[Scene], times_s: np.ndarray, canvas: np.ndarray) -> None:
+def _grain(scenes: Sequence[Plan], times_s: np.ndarray, canvas: np.ndarray) -> None:
     """Add noise that depends on the scene and the time only (to a 1/1000 s).
 
     Colours keep clear of 0 and 255 (see ``theme.py``), so uint8 arithmetic modulo 256 cannot wrap.

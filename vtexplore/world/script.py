@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from vtexplore.errors import ConfigError
+from vtexplore.world.act import Act, Thing, pick, shape_act, snap
 from vtexplore.world.language import Style
-from vtexplore.world.motion import snap
-from vtexplore.world.sampling import CannotPlace, draw_looks, pick, settle, shape_act
-from vtexplore.world.scene import Act, Scene, Thing
+from vtexplore.world.places import settle
+from vtexplore.world.sampling import CannotPlace, draw_looks
+from vtexplore.world.scene import Scene
 from vtexplore.world.shapes import SHAPES_THEME
 from vtexplore.world.theme import Theme
 

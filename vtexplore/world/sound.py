@@ -9,8 +9,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from vtexplore.world.act import Act
 from vtexplore.world.motion import poses
-from vtexplore.world.scene import Act, Scene
+from vtexplore.world.plan import Plan
 
 RATE_HZ = 16_000
 LOUD = 0.28  # of one tone; at most two sound at once
@@ -18,7 +19,7 @@ HISS = 0.004  # standard deviation of the noise
 EDGE_S = 0.03  # fade in and out of a tone, so that it does not click
 
 
-def waveform(scene: Scene, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
+def waveform(scene: Plan, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
     """Mono sound between two times: float32 [sample] in −1..1 at 16 kHz; silence outside the scene."""
     return _cut(stereo(scene).mean(0, dtype=np.float32), start_s, scene.duration_s if end_s is None else end_s)
 
@@ -33,7 +34,7 @@ def _cut(sound: np.ndarray, start_s: float, end_s: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def stereo(scene: Scene) -> np.ndarray:
+def stereo(scene: Plan) -> np.ndarray:
     """The whole sound, left and right: float32 [2, sample] in −1..1 at 16 kHz (read-only)."""
     count = round(scene.duration_s * RATE_HZ)
     out = np.random.default_rng(scene.grain).normal(0.0, HISS, (2, count))
@@ -52,7 +53,7 @@ def stereo(scene: Scene) -> np.ndarray:
     return result
 
 
-def _tone(scene: Scene, act: Act, t: np.ndarray) -> np.ndarray:
+def _tone(scene: Plan, act: Act, t: np.ndarray) -> np.ndarray:
     """A tone with a little of its octave; hops and shakes are heard one by one. [sample] in −1..1."""
     hz = scene.theme.actions[act.kind].tone_hz
     length = act.end_s - act.start_s

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vtexplore.types import Speech
+from vtexplore.world.act import pick
 from vtexplore.world.foils import KINDS, Foil, foil
 from vtexplore.world.language import Caption, Statement, Style, retell, say
-from vtexplore.world.sampling import pick
-from vtexplore.world.scene import Scene
+from vtexplore.world.plan import Plan
 from vtexplore.world.theme import Theme
 from vtexplore.world.tongues import FILLERS, SMALL_TALK
 
@@ -23,7 +23,7 @@ NUMBERS = ("none", "one", "two", "three", "four")
 
 
 def narration(
-    scene: Scene, rng: np.random.Generator | int = 0, drift_s: float = 1.5, idle: float = 0.25
+    scene: Plan, rng: np.random.Generator | int = 0, drift_s: float = 1.5, idle: float = 0.25
 ) -> tuple[Speech, ...]:
     """Timed words in lower case with fillers, up to ``drift_s`` seconds too early or late.
 
@@ -42,7 +42,7 @@ def narration(
 
 
 def dense_captions(
-    scene: Scene, voice: int | None = None, language: str = "en"
+    scene: Plan, voice: int | None = None, language: str = "en"
 ) -> tuple[tuple[float, float, Caption], ...]:
     """(start_s, end_s, caption) of each event alone, in the order of start."""
     style = Style(scene.style.voice if voice is None else voice, 0, 0)
@@ -60,7 +60,7 @@ def _bare(caption: Caption, kind: str) -> Caption:
     return Caption(" ".join(w.text for w in moved), moved, caption.statement, caption.style, caption.language)
 
 
-def tags(scene: Scene) -> tuple[str, ...]:
+def tags(scene: Plan) -> tuple[str, ...]:
     """One name an object, as a detector would give it at the start: "red circle"."""
     return tuple(f"{o.colour} {o.shape}" for o in scene.objects)
 
@@ -74,7 +74,7 @@ class SceneGraph:
     relations: tuple[tuple[int, str, int], ...]
 
 
-def scene_graph(scene: Scene) -> SceneGraph:
+def scene_graph(scene: Plan) -> SceneGraph:
     """Who there is, what they are like, and what they do (to whom)."""
     return SceneGraph(
         tuple(o.shape for o in scene.objects),
@@ -93,7 +93,7 @@ class Question:
     kind: str
 
 
-def questions(scene: Scene, rng: np.random.Generator | int = 0) -> tuple[Question, ...]:
+def questions(scene: Plan, rng: np.random.Generator | int = 0) -> tuple[Question, ...]:
     """Questions of every kind that the scene answers beyond doubt, in plain words.
 
     Kinds: "count", "background", "colour", "shape", "action", "order", "verify" (yes or no; yes half the time).
@@ -129,7 +129,7 @@ def questions(scene: Scene, rng: np.random.Generator | int = 0) -> tuple[Questio
     return tuple(out)
 
 
-def _any_foil(scene: Scene, rng: np.random.Generator) -> Foil | None:
+def _any_foil(scene: Plan, rng: np.random.Generator) -> Foil | None:
     """A foil of the first kind, in random order, that the scene has."""
     for i in rng.permutation(len(KINDS)):
         found = foil(scene, KINDS[i], rng)
@@ -138,7 +138,7 @@ def _any_foil(scene: Scene, rng: np.random.Generator) -> Foil | None:
     return None
 
 
-def _seen(scene: Scene) -> int:
+def _seen(scene: Plan) -> int:
     return len(scene.objects)  # who vanishes or appears is there at some time
 
 
@@ -147,7 +147,7 @@ def _spoken(theme: Theme, kind: str, target: str | None) -> str:
     return " ".join(voice.word(c if c != "target" else target or "") for c, _ in theme.actions[kind].says)
 
 
-def phrase(theme: Theme, scene: Scene, event: int) -> str:
+def phrase(theme: Theme, scene: Plan, event: int) -> str:
     """What happens in an event, in plain words and without its subject: "slides left", "turns blue"."""
     e = scene.events[event]
     return _spoken(theme, e.kind, e.target)
@@ -174,7 +174,7 @@ def _concepts(theme: Theme) -> tuple[str, ...]:
 
 
 def rewrites(
-    scene: Scene, rng: np.random.Generator | int = 0, count: int = 3
+    scene: Plan, rng: np.random.Generator | int = 0, count: int = 3
 ) -> tuple[tuple[Caption, ...], tuple[Foil, ...]]:
     """``count`` paraphrases of the caption, and up to ``count`` minimal negatives, each of another kind."""
     rng = np.random.default_rng(rng)

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from vtexplore.types import Clip, Event, Phrase, Regions
+from vtexplore.world.plan import Plan
 from vtexplore.world.render import boxes, masks, render
-from vtexplore.world.scene import Scene
 from vtexplore.world.sound import waveform
 from vtexplore.world.telling import narration, tags
 
@@ -21,7 +21,7 @@ NATIVE_PX = 256
 class SceneSource:
     """Draws frames and sound of a scene when asked."""
 
-    scene: Scene
+    scene: Plan
 
     def sample(self, times_s: Sequence[float], short_side_px: int | None = None) -> np.ndarray:
         """uint8 [frame, height, width, rgb]; a world is square, and 256 px wide if nobody says otherwise."""
@@ -36,7 +36,7 @@ class SceneSource:
 class SceneTruth:
     """What only the world knows; see ``vtexplore.types.Truth``."""
 
-    scene: Scene
+    scene: Plan
 
     @cached_property
     def objects(self) -> tuple[str, ...]:
@@ -62,11 +62,11 @@ class SceneTruth:
         return boxes([self.scene], _within(self.scene, times_s))[0]
 
 
-def _within(scene: Scene, times_s: Sequence[float]) -> np.ndarray:
+def _within(scene: Plan, times_s: Sequence[float]) -> np.ndarray:
     return np.clip(np.asarray(times_s, dtype=np.float64), 0.0, scene.duration_s)
 
 
-def clip_of(scene: Scene, fps: float = 24.0, frames: int = 4) -> Clip:
+def clip_of(scene: Plan, fps: float = 24.0, frames: int = 4) -> Clip:
     """The scene as a ``Clip`` showing ``frames`` interior frames.
 
     ``speech`` is its narration, ``regions`` the true boxes at the shown frames, tagged by the look at

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vtexplore.world.sampling import draft_scene, pick
+from vtexplore.world.act import pick
+from vtexplore.world.sampling import draft_scene
 from vtexplore.world.shapes import SHAPES_THEME
 from vtexplore.world.telling import narration, questions
 from vtexplore.world.theme import Theme, Voice
