@@ -34,6 +34,10 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "record": ("vtexplore.record", "record"),
     "attend": ("vtexplore.probes.attend", "attend"),
     "fill_mask": ("vtexplore.probes.fill_mask", "fill_mask"),
+    "fill_codes": ("vtexplore.probes.fill_codes", "fill_codes"),
+    "match": ("vtexplore.probes.match", "match"),
+    "masking": ("vtexplore.probes.masking", "masking"),
+    "compare_masking": ("vtexplore.probes.masking", "compare_masking"),
 }
 
 __all__ = ["__version__", *_VERBS]

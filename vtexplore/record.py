@@ -265,8 +265,14 @@ def record(
         if not any(Recorder((name,)).wants(site) for site in have):
             raise ConfigError(f"no site {name!r} in this model; its sites are {', '.join(have)}")
     with listening(recorder), nullcontext() if explicit else torch.inference_mode():
-        output = model(batch)
+        output = model(beside(model, batch))
     return Record(output, recorder.attention, recorder.states, _about(model))
+
+
+def beside(model: Any, batch: Batch) -> Batch:
+    """The batch on the model's device; the batch itself if it is there, or if the model has no parameters."""
+    home = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    return batch if home is None or home.device == batch.video.device else batch.to(home.device)
 
 
 _sites_of = sites  # ``record`` has an argument of that name

@@ -2,7 +2,8 @@
 
     attend       what does each word look at?              rollout      … through all layers at once
     grounding    does it look at the thing it names?       fill_mask    which word belongs here, with and
-                                                                        without the clip?
+    match        which sentence goes with the clip?                     without the clip?
+    masking      what would a strategy hide?               fill_codes   … and which visual word here?
 
 A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
 it is; what is missing is ``Unsupported``, whose message names the families that have it.

@@ -25,6 +25,7 @@ from vtexplore.data.text import SPECIALS, hide_word, plain, vocabulary, words_of
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes._ask import about, card_of, find_word, needs, notices, text_of
 from vtexplore.probes._result import Result
+from vtexplore.record import beside
 from vtexplore.types import Batch, Clip
 
 MASK = re.compile(r"\[MASK\]", re.IGNORECASE)
@@ -187,7 +188,7 @@ def fill_mask(
 def _log_p(model: Any, batch: Batch) -> torch.Tensor:
     """[word, vocabulary]"""
     with torch.inference_mode():
-        output = model(batch)
+        output = model(beside(model, batch))
     return needs(model, output, "word_logits", "masked words")[0].float().log_softmax(dim=-1).cpu()
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vtexplore.blocks.tap import Call, listening
 from vtexplore.errors import Unsupported
+from vtexplore.record import beside
 from vtexplore.types import Batch, Output, Stream, Tokens
 
 CHUNK = 256  # query rows whose weights, head by head, exist at one time
@@ -87,7 +88,7 @@ def roll(model: Any, batch: Batch) -> tuple[Tensor, tuple[Tokens, ...], tuple[st
     """
     roller = Roller()
     with listening(roller), torch.inference_mode():
-        output = model(batch)
+        output = model(beside(model, batch))
     if roller.product is None:
         raise Unsupported(
             f"Rollout needs layers in which words and video attend to one another in one sequence, and "

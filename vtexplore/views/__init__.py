@@ -12,4 +12,8 @@ VIEWS: dict[str, dict[str, str]] = {
     },
     "FillMaskResult": {"bars": "vtexplore.views.masked_word:bars"},
     "GroundingResult": {"heads": "vtexplore.views.head_grid:grounding_heads"},
+    "MaskingResult": {"maps": "vtexplore.views.masking:maps"},
+    "MaskingRates": {"intervals": "vtexplore.views.masking:intervals"},
+    "FillCodesResult": {"codes": "vtexplore.views.codes:codes"},
+    "MatchResult": {"scores": "vtexplore.views.match:scores"},
 }

@@ -1,0 +1,75 @@
+"""Hidden visual words: what is hidden is hidden, and the answers without a model are what they say they are."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vtexplore import registry
+from vtexplore.errors import ConfigError, Unsupported
+from vtexplore.probes.fill_codes import FillCodesResult, _copied, fill_codes
+
+NAMES = [name for name in registry.names() if "code_logits" in registry.family(name).heads]
+TEXT = "the red circle slides left"
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def model(request: pytest.FixtureRequest) -> Any:
+    torch.manual_seed(0)
+    return registry.build(request.param)
+
+
+@pytest.fixture(scope="module")
+def result(model: Any, toy_clip: Any) -> FillCodesResult:
+    return fill_codes(model, toy_clip, TEXT, frame=1)
+
+
+def test_hidden_patches_are_black_and_all_others_as_they_were(result: FillCodesResult) -> None:
+    frames, rows, columns = result.hidden.shape
+    side = result.frames.shape[1] // rows
+    black = result.hidden.repeat(side, 1).repeat(side, 2)
+    assert not result.shown[black].any() and np.array_equal(result.shown[~black], result.frames[~black])
+    assert result.hidden[1].any() and not result.hidden[[0, *range(2, frames)]].any()
+    assert result.p.shape == (result.hidden.sum(),) and (result.p >= 0).all() and (result.p <= 1).all()
+
+
+def test_what_is_seen_is_not_asked(result: FillCodesResult) -> None:
+    seen = ~result.hidden
+    assert np.array_equal(result.said[seen], result.truth[seen])
+    assert np.array_equal(result.copied[seen], result.truth[seen])
+    assert result.common == np.bincount(result.truth[seen]).argmax()
+
+
+def test_copies_come_from_the_nearest_frame_that_is_seen() -> None:
+    truth = torch.arange(4)[:, None, None].expand(4, 1, 2).clone()
+    patches = torch.zeros(4, 1, 2, dtype=torch.bool)
+    patches[1, 0, 0] = patches[0, 0, 1] = patches[1, 0, 1] = True
+    patches[:, 0, 1] = True
+    copied = _copied(truth, patches, 9)
+    assert copied[1, 0, 0] == 0 and (copied[:, 0, 1] == 9).all()
+
+
+def test_shares_are_of_the_hidden_patches(result: FillCodesResult) -> None:
+    sure = replace(result, said=result.truth, copied=result.truth + 1)
+    assert sure.right()["the model"] == 1 and sure.right()["copy"] == 0
+    assert set(result.right()) == {"the model", "copy", "common"}
+
+
+def test_it_refuses_what_holds_no_patch(model: Any, toy_clip: Any) -> None:
+    with pytest.raises(ConfigError, match="counted from 0"):
+        fill_codes(model, toy_clip, TEXT, frame=9)
+    with pytest.raises(ConfigError, match="No patch"):
+        fill_codes(model, toy_clip, TEXT, box=(0.5, 0.5, 0.5, 0.5))
+
+
+def test_a_model_without_codes_is_told_who_has_them(toy_model: Any, toy_clip: Any) -> None:
+    with pytest.raises(Unsupported, match=NAMES[0]):
+        fill_codes(toy_model, toy_clip)
+
+
+def test_it_survives_its_file_and_shows_itself(result: FillCodesResult, tmp_path: Any) -> None:
+    result.save(tmp_path / "x.npz")
+    assert FillCodesResult.load(tmp_path / "x.npz").to_dict() == result.to_dict()
+    assert "copy" in result.plot().alt and "frames" not in result.to_dict()
