@@ -26,7 +26,7 @@ FLOORS = (
     {"probes", "evaluate"},
     {"views"},
     {"widgets"},
-    {"cli", "tour"},
+    {"cli", "tour", "course", "readme"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -1,0 +1,101 @@
+"""Exercises: right answers pass, and every miss says what it shows instead."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vtexplore.course import EXERCISES, check
+from vtexplore.errors import ConfigError
+from vtexplore.probes.attend import attend
+from vtexplore.probes.fill_codes import FillCodesResult
+from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
+from vtexplore.probes.masking import masking
+from vtexplore.probes.match import MatchResult
+
+
+@pytest.fixture(scope="module")
+def red(toy_model: Any, toy_clip: Any) -> FillMaskResult:
+    return fill_mask(toy_model, toy_clip, word="red")
+
+
+def test_an_unknown_exercise_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"first_look\.guessed"):
+        check("first_look.guess", None)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_something_else_is_no_answer(exercise: str) -> None:
+    for answer in (42, (1, 2), ()):
+        verdict = check(exercise, answer)
+        assert not verdict.right and "Result" in repr(verdict) and repr(verdict).startswith("Not yet.")
+
+
+def test_a_word_that_is_guessed(red: FillMaskResult) -> None:
+    miss = check("first_look.guessed", red)
+    assert not miss.right and "needed to look" in miss.why
+    at = red.candidates.index("red")
+    p = red.p.copy()
+    p[:, at] = 0.9
+    assert check("first_look.guessed", replace(red, p=p)).right
+    p[0, at] = 0
+    assert "Even with the clip" in check("first_look.guessed", replace(red, p=p)).why
+    assert "own caption" in check("first_look.guessed", replace(red, answer=None)).why
+
+
+def test_two_clips_and_one_gap(red: FillMaskResult) -> None:
+    other = replace(red, clip="another", p=red.p[:, ::-1].copy())
+    assert check("first_look.other_clip", (red, other)).right
+    assert "Take another one" in check("first_look.other_clip", (red, red)).why
+    assert "says 'red'" in check("first_look.other_clip", (red, replace(red, clip="another"))).why
+    assert "differ" in check("first_look.other_clip", (red, replace(red, text="else"))).why
+    assert not check("first_look.other_clip", red).right
+
+
+def test_a_head_that_looks_elsewhere(toy_model: Any, toy_clip: Any) -> None:
+    assert "more than an even map" in check("first_look.elsewhere", attend(toy_model, toy_clip)).why
+    away = attend(toy_model, toy_clip)
+    moved = away.look().weights.copy()
+    covered = away.covered()
+    assert covered is not None
+    moved[..., away.patches(away.look().tokens)] *= covered == 0
+    looks = tuple(replace(look, weights=moved) if look.site == away.site else look for look in away.looks)
+    assert check("first_look.elsewhere", replace(away, looks=looks)).right
+    mean = attend(toy_model, toy_clip, site="layers.0")
+    assert "mean of several" in check("first_look.elsewhere", mean).why
+    assert "no truth" in check("first_look.elsewhere", attend(toy_model, replace(toy_clip, truth=None))).why
+
+
+def _codes(copied: int) -> FillCodesResult:
+    hidden = np.zeros((2, 2, 2), dtype=bool)
+    hidden[0] = True
+    truth, picture = np.zeros((2, 2, 2), dtype=int), np.zeros((2, 4, 4, 3), dtype=np.uint8)
+    seen = np.full((2, 2, 2), copied)
+    about: dict[str, Any] = {"model": "toy"}
+    times_s, p = np.arange(2.0), np.zeros(4)
+    pictures = (picture,) * 4
+    return FillCodesResult("x", hidden, truth, truth, seen, 0, p, 4, "clip", times_s, *pictures, about, ())
+
+
+def test_patches_that_cannot_be_copied() -> None:
+    assert "stands in the next frame" in check("masking.nothing_to_copy", _codes(copied=0)).why
+    assert check("masking.nothing_to_copy", _codes(copied=1)).right
+
+
+def _matched(score: list[float], texts: tuple[str, ...], clip: str = "a red disc") -> MatchResult:
+    frames = np.zeros((1, 4, 4, 3), dtype=np.uint8)
+    return MatchResult(texts, np.array(score), np.zeros((0, len(texts))), (), clip, np.zeros(1), frames, {}, ())
+
+
+def test_a_foil_that_wins() -> None:
+    pair = ("a red disc", "a blue disc")
+    assert check("masking.fooled", _matched([0, 1], pair)).right
+    assert "true sentence wins" in check("masking.fooled", _matched([1, 0], pair)).why
+    assert "more than one word" in check("masking.fooled", _matched([0, 1], ("a red disc", "the blue disc"))).why
+    assert "caption" in check("masking.fooled", _matched([0, 1], pair, clip="another")).why
+
+
+def test_when_all_is_hidden_attention_does_not_matter(toy_model: Any, toy_clip: Any) -> None:
+    assert "without replacement" in check("masking.all_hidden", masking(toy_model, toy_clip, draws=50)).why
+    assert check("masking.all_hidden", masking(toy_model, toy_clip, draws=50, rate=1.0)).right

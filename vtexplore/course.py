@@ -1,0 +1,172 @@
+"""The exercises of the notebooks, and what is wrong with an answer.
+
+    from vtexplore.course import check
+    check("first_look.guessed", fill_mask(model, clip, word="the"))
+
+An answer is a result of a probe, so there is nothing to type in and nothing to copy: what counts is what the
+result shows. Every miss says what the answer shows instead, and where to look next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from vtexplore.data.text import plain, words_of
+from vtexplore.errors import ConfigError
+from vtexplore.probes.attend import AttendResult
+from vtexplore.probes.fill_codes import FillCodesResult
+from vtexplore.probes.fill_mask import FillMaskResult
+from vtexplore.probes.masking import MaskingResult
+from vtexplore.probes.match import MatchResult
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, and why; prints itself."""
+
+    right: bool
+    why: str
+
+    def __repr__(self) -> str:
+        return ("Right. " if self.right else "Not yet. ") + self.why
+
+
+def check(exercise: str, answer: Any) -> Verdict:
+    """Judge the answer to an exercise; a miss explains itself. ``ConfigError`` for an unknown exercise."""
+    if exercise not in EXERCISES:
+        near = get_close_matches(exercise, EXERCISES, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(EXERCISES)}."
+        raise ConfigError(f"There is no exercise {exercise!r}. {hint}")
+    wanted, judge = EXERCISES[exercise]
+    given = answer if isinstance(answer, tuple | list) else (answer,)
+    if len(given) != len(wanted) or not all(isinstance(a, w) for a, w in zip(given, wanted, strict=True)):
+        names = " and a ".join(w.__name__ for w in wanted)
+        return Verdict(False, f"The answer is a {names}, the result of a probe; this is {_kind(answer)}.")
+    return judge(*given)
+
+
+def _kind(answer: Any) -> str:
+    if isinstance(answer, tuple | list):
+        return f"a {type(answer).__name__} of {', '.join(type(one).__name__ for one in answer) or 'nothing'}"
+    return f"a {type(answer).__name__}"
+
+
+# ── 00 first look ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _guessed(answer: FillMaskResult) -> Verdict:
+    """A word that the model says just as well without the clip."""
+    if answer.answer is None:
+        return Verdict(False, "Mask a word of the clip's own caption (word='…'), so that it is known what stood there.")
+    word, nulls = answer.answer, answer.conditions[1:]
+    ranks = {name: answer.rank(word, name) for name in answer.conditions}
+    if ranks[answer.conditions[0]] > 1:
+        first = answer.top(1)[0][0]
+        return Verdict(False, f"Even with the clip the model says '{first}', not '{word}' (rank {ranks['the clip']}).")
+    if all(ranks[name] == 1 for name in nulls):
+        return Verdict(
+            True, f"'{word}' comes first without the clip too ({', '.join(nulls)}): language alone gives it away."
+        )
+    lost = next(name for name in nulls if ranks[name] > 1)
+    return Verdict(
+        False,
+        f"'{word}' comes first with the clip, but falls to rank {ranks[lost]} with {lost} (lift "
+        f"{answer.lift(word):+.1f} nats): the model needed to look. Try a word that says nothing of what is seen.",
+    )
+
+
+def _other_clip(one: FillMaskResult, other: FillMaskResult) -> Verdict:
+    """The same gap beside two clips, and two different words in it."""
+    if one.text != other.text:
+        return Verdict(False, f"The sentences differ ('{one.text}', '{other.text}'), so it may be the text.")
+    if one.clip == other.clip and np.array_equal(one.frames, other.frames):
+        return Verdict(False, f"Both results are of the clip {one.clip}. Take another one.")
+    first, second = one.top(1)[0][0], other.top(1)[0][0]
+    if first == second:
+        return Verdict(
+            False,
+            f"Beside both clips the model says '{first}'. Either both clips show it, or the sentence gives it away: "
+            "take a clip that differs in what is masked.",
+        )
+    return Verdict(True, f"'{first}' became '{second}', and nothing but the clip had changed.")
+
+
+def _elsewhere(answer: AttendResult) -> Verdict:
+    """A head that looks at a thing less than an even map would."""
+    score = answer.score()
+    if not score or np.isnan(score["mass"]):
+        return Verdict(
+            False,
+            "What this word names is not known here. A file has no truth: take a scene of the world, and a word "
+            "that names a thing.",
+        )
+    mass, chance = score["mass"], score["chance"]
+    if answer.head is None:
+        return Verdict(False, "This is the mean of several heads; ask for one: site='…', head=….")
+    where = f"{answer.site}, head {answer.head}: {mass:.0%} on the thing, an even map {chance:.0%}"
+    if mass < chance:
+        return Verdict(True, f"{where}. One head grounds words, another looks away; 'the' attention does not exist.")
+    return Verdict(False, f"{where}: more than an even map. plot('head_grid') shows all heads at once.")
+
+
+# ── 02 attended masking ───────────────────────────────────────────────────────────────────────────
+
+
+def _nothing_to_copy(answer: FillCodesResult) -> Verdict:
+    """Hidden patches that a neighbouring frame does not give away."""
+    right = answer.right()
+    told = f"copying from the nearest frame names {right['copy']:.0%} of {int(answer.hidden.sum())} patches rightly"
+    if right["copy"] > 0.5:
+        return Verdict(
+            False,
+            f"{told}: where little moves, the answer stands in the next frame. Hide what moves, or the same place in "
+            "every frame (frame=None); boxes that last several frames are why blockwise masking is not random.",
+        )
+    return Verdict(True, f"{told}, the model {right['the model']:.0%}: here it has to know something.")
+
+
+def _fooled(answer: MatchResult) -> Verdict:
+    """A false sentence, one word away from the true one, that the model prefers."""
+    if plain(answer.clip) != plain(answer.texts[0]):
+        return Verdict(False, "Give a scene of the world and its caption first: match(model, clip, [clip.caption, …]).")
+    true, best = words_of(answer.texts[0]), words_of(answer.best)
+    if answer.margin() >= 0:
+        return Verdict(
+            False,
+            f"The true sentence wins by {answer.margin():.2f}. Try other scenes and other words: the card lists which "
+            "kinds of foils the model tells apart worst.",
+        )
+    if len(true) != len(best) or sum(a != b for a, b in zip(true, best, strict=True)) != 1:
+        return Verdict(False, f"'{answer.best}' wins, but differs in more than one word, so the reason stays open.")
+    a, b = next((a, b) for a, b in zip(true, best, strict=True) if a != b)
+    return Verdict(True, f"'{b}' instead of '{a}' scores {-answer.margin():.2f} higher: this much it does not see.")
+
+
+def _all_hidden(answer: MaskingResult) -> Verdict:
+    """A rate at which attention no longer matters."""
+    attended, even = answer.of("attended")[0], answer.of("random")[0]
+    gap = float(np.abs(attended - even).max())
+    share = float(answer.hidden[answer.strategies.index("attended")])
+    if gap > 0.02:
+        return Verdict(
+            False,
+            f"With {share:.0%} of the positions hidden, some patch is {gap:.0%} off from chance. "
+            "Positions are drawn without replacement: what happens when there are none left to choose from?",
+        )
+    return Verdict(True, f"{share:.0%} of the positions are hidden: who is drawn first no longer matters.")
+
+
+EXERCISES: dict[str, tuple[tuple[type, ...], Callable[..., Verdict]]] = {
+    "first_look.guessed": ((FillMaskResult,), _guessed),
+    "first_look.other_clip": ((FillMaskResult, FillMaskResult), _other_clip),
+    "first_look.elsewhere": ((AttendResult,), _elsewhere),
+    "masking.nothing_to_copy": ((FillCodesResult,), _nothing_to_copy),
+    "masking.fooled": ((MatchResult,), _fooled),
+    "masking.all_hidden": ((MaskingResult,), _all_hidden),
+}
+"""Exercise → what kinds of results answer it, and who judges them."""

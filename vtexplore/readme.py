@@ -1,0 +1,157 @@
+"""The tables of the README, from the registry, the cards and the benchmarks: `python -m vtexplore.readme`.
+
+Between `<!-- NAME:start -->` and `<!-- NAME:end -->` the README holds what a function here returns; nobody types
+a number. With `--check` nothing is written, and the exit code is 1 if a table is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vtexplore import registry
+from vtexplore.errors import ConfigError
+from vtexplore.files import writing
+
+ROOT = Path(__file__).resolve().parents[1]
+MEASURED = "benchmarks/record_overhead.json"
+FIGURE = "assets/figures/first_look.png"
+FIGURE_SHOWS = "Four frames of a clip in which a red circle slides left; bright patches are where 'circle' looks."
+FIGURE_COMMAND = (
+    'vtexplore attend assets/clips/red_circle_slides_left.mp4 "the red circle slides left" --word circle --dpi 100 '
+    f"-o {FIGURE}"
+)
+
+BARS = {
+    "masked words: the clip": "≥ 85 %",
+    "masked words: no clip (hidden)": "≥ 45 points below the clip",
+    "masked words: no clip (even colour)": "≥ 45 points below the clip",
+    "masked words: a wrong clip": "≥ 45 points below the clip",
+    "masked direction: the clip": "≥ 90 %",
+    "masked direction: the reversed clip": "≤ 15 %",
+    "matching, random caption: the clip": "≥ 95 %",
+    "matching, colour: the clip": "≥ 95 %",
+    "matching, object: the clip": "≥ 85 %",
+    "matching, reversed verb: the clip": "≥ 90 %",
+    "matching, order: the clip": "≥ 75 %",
+}
+"""What a miniature was built to; the end of the interval that is nearer to the bar counts."""
+
+
+def picture() -> str:
+    """The first picture and the command that made it; nothing until it has been made."""
+    if not (ROOT / FIGURE).is_file():
+        return ""
+    return f"![{FIGURE_SHOWS}]({FIGURE})\n\n    {FIGURE_COMMAND}"
+
+
+def results() -> str:
+    """What each shipped miniature does on held-out scenes, beside the bars that it was built to."""
+    parts = [_results(name) for name in registry.names() if registry.shipped(name)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _results(name: str) -> str:
+    card = registry.card(name)
+    found = card.get("heldout") or {}
+    rates = found.get("rates") or {}
+    if not rates:
+        return ""
+    lines = [f"**{card['title']}**, weights `{str(found['weights'])[:8]}`:", "", "| what | value [95 %] | n | bar |"]
+    lines.append("|---|---|---|---|")
+    for key, rate in rates.items():
+        if key in BARS or (key.startswith("matching") and key.endswith(": the clip")):
+            lines.append(f"| {key} | {_interval(rate)} | {rate['clips']} | {BARS.get(key, '–')} |")
+    wrong = [r["value"] for k, r in rates.items() if k.startswith("matching") and k.endswith("a wrong clip")]
+    if wrong:
+        spread = f"{100 * min(wrong):.1f} to {100 * max(wrong):.1f} %"
+        lines.append(f"| matching, all {len(wrong)} kinds: a wrong clip | {spread} | – | 50 % |")
+    head = found.get("grounding_head") or {}
+    metrics = head.get("metrics") or {}
+    if metrics:
+        where = f"{head['site']}, head {head['head']}"
+        mass, chance, pointing = metrics["mass"], metrics["chance"], metrics["pointing"]
+        lines += [
+            f"| attention on the named thing ({where}) | {_interval(mass)} | {head['clips']} "
+            f"| ≥ 4 × an even map ({100 * chance['value']:.1f} %) |",
+            f"| strongest patch on the named thing | {_interval(pointing)} | {head['clips']} | ≥ 75 % |",
+        ]
+    return "\n".join([*lines, "", f"    vtexplore evaluate {name} --n 2000 --seed {found['seed']} --json"])
+
+
+def _interval(rate: dict[str, Any]) -> str:
+    return f"{100 * rate['value']:.1f} % [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+
+
+def benchmark() -> str:
+    """What recording costs, from the last measurement that was stored."""
+    path = ROOT / MEASURED
+    if not path.is_file():
+        return ""
+    found = json.loads(path.read_text("utf-8"))
+    lines = ["| tokens | forward | CPU time | peak beyond plain | kept |", "|---|---|---|---|---|"]
+    for row in found["rows"]:
+        plain = row["condition"] in ("plain", "sdpa")
+        cost = "1" if plain else f"{row['cpu_ratio']:.2f} ×"
+        peak = "–" if plain else _mb(row["torch_for_attention_bytes"])
+        kept = "–" if plain else _mb(row["kept_bytes"])
+        lines.append(f"| {row['tokens']} | {row['told']} | {cost} | {peak} | {kept} |")
+    shape, versions = found["shape"], found["versions"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{shape['layers']} layers of {shape['width']}, {shape['heads']} heads, {shape['words']} words and patches "
+            f"of {shape['frames']} frames; medians of {found['rounds']} interleaved rounds, {found['threads']} "
+            f"thread{'s' if found['threads'] > 1 else ''}, each against the plain forward of its own library; "
+            f"torch {versions['torch'].partition('+')[0]}, transformers {versions['transformers']}.",
+            "",
+            f"    python benchmarks/record_overhead.py --json > {MEASURED}",
+        ]
+    )
+
+
+def _mb(count: float) -> str:
+    return f"{count / 1e6:.{0 if count >= 1e7 else 2}f} MB"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "picture": picture,
+    "families": registry.table_markdown,
+    "results": results,
+    "benchmark": benchmark,
+}
+
+
+def rewrite(text: str) -> str:
+    """The README with every table as it should be. Raises ``ConfigError`` if the marks of one are missing."""
+    for name, make in BLOCKS.items():
+        marks = re.compile(rf"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)", re.S)
+        if not marks.search(text):
+            raise ConfigError(f"README.md lacks <!-- {name}:start --> and <!-- {name}:end -->.")
+        body = make().strip()
+        inside = f"\n{body}\n\n" if body else ""
+        text = marks.sub(lambda m, inside=inside: m[1] + inside + m[2], text)  # type: ignore[misc]
+    return text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Bring README.md up to date; returns 1 if ``--check`` finds that it is not."""
+    path = ROOT / "README.md"
+    old = path.read_text("utf-8")
+    new = rewrite(old)
+    if "--check" in (sys.argv[1:] if arguments is None else arguments):
+        return int(old != new)
+    if old != new:
+        with writing(path) as partial:
+            partial.write_text(new, "utf-8")
+    print("README.md: " + ("rewritten" if old != new else "up to date"))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
