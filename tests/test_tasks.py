@@ -12,6 +12,7 @@ from vtexplore.data.prepare import prepare
 from vtexplore.data.text import vocabulary
 from vtexplore.eyes import MIN_COVER, label
 from vtexplore.miniatures import host_of
+from vtexplore.registry import Pretraining, Stage
 from vtexplore.tasks import Codes, Pretrain, Words, scene_batch, scene_times
 from vtexplore.train import step_rng
 from vtexplore.types import Inputs
@@ -76,9 +77,13 @@ def test_tasks_draw_and_lose_on_every_part() -> None:
     assert all(p.grad is not None for p in codes.parameters())
 
 
+def pretrain(name: str, drop: float) -> Pretrain:
+    return Pretrain(registry.build(name), Pretraining(drop=drop), Stage(steps=1))
+
+
 def test_the_same_step_draws_the_same_batch() -> None:
     for name in registry.names():
-        task = Pretrain(registry.build(name), drop=0.5, group=4, weight={})
+        task = pretrain(name, drop=0.5)
         one, two = (task.draw(step_rng(3, 7), 8) for _ in range(2))
         other = task.draw(step_rng(3, 8), 8)
         assert torch.equal(one.video, two.video) and one.texts == two.texts
@@ -89,7 +94,7 @@ def test_a_dropped_clip_teaches_nothing_about_its_video() -> None:
     """With every clip hidden, no loss but the words' is left."""
     for name in registry.names():
         model = registry.build(name)
-        task = Pretrain(model, drop=1.0, group=4, weight={})
+        task = Pretrain(model, Pretraining(drop=1.0), Stage(1))
         batch = task.draw(step_rng(0, 0), 8)
         assert batch.video_mask is not None and not batch.video_mask.any()
         losses = task.losses(batch, torch.Generator().manual_seed(0))
@@ -98,7 +103,7 @@ def test_a_dropped_clip_teaches_nothing_about_its_video() -> None:
 
 def test_no_training_batch_holds_a_heldout_combination() -> None:
     for name in registry.names():
-        task = Pretrain(registry.build(name), drop=0.0, group=4, weight={})
+        task = pretrain(name, drop=0.0)
         texts = [t for step in range(20) for t in task.draw(step_rng(0, step), 32).texts]
         heldout = {s.caption.text for s in islice((sample_scene(i, "heldout") for i in range(400)), 400)}
         assert not heldout & set(texts)

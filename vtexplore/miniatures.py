@@ -189,8 +189,12 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
     torch.manual_seed(plan.seed)
     model = registry.build(name).train()
     start_from_parts(model, page.parts, find("miniatures"))
-    recipe = Recipe(steps or plan.steps, plan.batch, plan.lr, seed=plan.seed, slow=plan.slow)
-    about = fit(Pretrain(model, plan.drop, plan.group, dict(plan.weight)), recipe, folder)
+    usual, about = model.config, {}
+    for number, (stage, how) in enumerate(plan.stages.items()):
+        model.config = replace(usual, **how.settings)
+        slow = tuple((f"model.{prefix}", factor) for prefix, factor in how.slow)
+        recipe = Recipe(steps or how.steps, how.batch, how.lr, seed=plan.seed + number, slow=slow)
+        about[stage] = fit(Pretrain(model, plan, how), recipe, folder / stage)
     card = {
         "name": name,
         "title": page.title,

@@ -28,21 +28,35 @@ _PAGES = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A stretch of a miniature's pretraining.
+
+    ``weight`` of the losses in their sum (1 where not named); ``slow``: (prefix of a parameter's name,
+    factor on the learning rate), 0 = frozen; ``settings`` replace fields of the Config for this stage;
+    ``scenes`` are options of ``world.sample_scene``; ``spotlight``: only patches with objects are seen.
+    """
+
+    steps: int
+    lr: float = 1e-3
+    batch: int = 32
+    weight: Mapping[str, float] = field(default_factory=dict)
+    slow: tuple[tuple[str, float], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    scenes: Mapping[str, Any] = field(default_factory=dict)
+    spotlight: bool = False
+
+
+@dataclass(frozen=True)
 class Pretraining:
     """How a family's miniature is pretrained; what differs from the paper is told in ``deviations``.
 
-    ``drop``: share of clips hidden from the model; ``group``: siblings in a batch; ``weight`` of the losses
-    in their sum; ``slow``: (prefix of a parameter's name, factor on the learning rate).
+    ``drop``: share of clips hidden from the model; ``group``: siblings in a batch.
     """
 
-    steps: int = 3000
-    batch: int = 32
-    lr: float = 1.2e-3
+    stages: Mapping[str, Stage] = field(default_factory=lambda: {"pairs": Stage(3000)})
     seed: int = 0
     drop: float = 0.08
     group: int = 4
-    weight: Mapping[str, float] = field(default_factory=dict)
-    slow: tuple[tuple[str, float], ...] = ()
     deviations: tuple[str, ...] = ()
 
 
@@ -75,7 +89,6 @@ class Family:
     manifests: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     checkpoints: Mapping[str, str] = field(default_factory=dict)
-    pretraining: Pretraining = Pretraining()
 
     def config(self, size: str = "mini", **overrides: Any) -> Any:
         """A size's Config with some fields replaced; ``ConfigError`` names what there is."""
@@ -86,6 +99,14 @@ class Family:
             known = ", ".join(inspect.signature(type(config)).parameters)
             raise ConfigError(f"{self.name} has no setting {unknown[0]!r}; it has {known}.")
         return replace(config, **overrides)
+
+    @property
+    def pretraining(self) -> Pretraining:
+        """How its miniature is made: ``models/recipes/<name>.py``, or the usual way if there is no such file."""
+        if not (_PAGES / "recipes" / f"{self.name}.py").is_file():
+            return Pretraining()
+        plan: Pretraining = import_module(f"vtexplore.models.recipes.{self.name}").PRETRAINING
+        return plan
 
     def golden(self, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the original code put out, computed by the page from the weights and inputs of a golden file."""

@@ -25,9 +25,10 @@ from vtexplore.blocks.transformer import Encoder
 from vtexplore.data.text import encode
 from vtexplore.eyes import pixels
 from vtexplore.objectives import discrete_vae, masked_words
+from vtexplore.registry import Pretraining, Stage
 from vtexplore.train import Task
 from vtexplore.types import Batch, Inputs
-from vtexplore.world import render, sample_scene, sentences, sibling_batch
+from vtexplore.world import masks, render, sample_scene, sentences, sibling_batch
 
 if TYPE_CHECKING:
     from vtexplore.world import Scene
@@ -77,6 +78,9 @@ def text_batch(texts: Sequence[str], inputs: Inputs) -> Batch:
         pieces=words.pieces,
         piece_words=words.piece_words,
     )
+
+
+LIT = 0.15  # share of a patch that objects cover, for it to be in the spotlight
 
 
 # ── the parts ─────────────────────────────────────────────────────────────────────────────────────
@@ -161,15 +165,27 @@ class Pretrain(Task):
     negative. ``drop`` of the clips are hidden, so that "no video" is something the model has met.
     """
 
-    def __init__(self, model: nn.Module, drop: float, group: int, weight: dict[str, float]) -> None:
+    def __init__(self, model: nn.Module, plan: Pretraining, stage: Stage) -> None:
         super().__init__()
-        self.model, self.drop, self.group, self.weight = model, drop, group, weight
+        self.model, self.stage, self.weight = model, stage, dict(stage.weight)
+        self.drop, self.group = plan.drop, plan.group
+        for name, parameter in model.named_parameters():
+            factor = next((f for prefix, f in stage.slow if name.startswith(prefix)), 1.0)
+            parameter.requires_grad_(factor > 0)
 
     def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Batch:
         """Clips and captions; ``video_mask`` says which clips are dropped."""
-        scenes = sibling_batch(rng, count, self.group, split)
+        scenes = sibling_batch(rng, count, self.group, split, **self.stage.scenes)
         batch = scene_batch(scenes, self.model.config.inputs)
-        return replace(batch, video_mask=torch.from_numpy(rng.random(count) >= self.drop))
+        seen = torch.from_numpy(rng.random(count) >= self.drop)
+        return replace(batch, video_mask=seen, patch_mask=self._lit(scenes, batch) if self.stage.spotlight else None)
+
+    def _lit(self, scenes: Sequence[Scene], batch: Batch) -> Tensor:
+        """Patches that hold some of an object: bool [batch, frame, row, column]."""
+        frames, rows, columns = self.model.grid(batch)
+        there = masks(scenes, scene_times(self.model.config.inputs, scenes[0].duration_s), batch.video.shape[-1]).any(1)
+        patches = there.reshape(len(scenes), frames, rows, there.shape[2] // rows, columns, -1)
+        return torch.from_numpy(patches.mean((3, 5)) > LIT)
 
     def losses(self, data: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """The family's own."""

@@ -35,7 +35,7 @@ from vtexplore.errors import ConfigError
 from vtexplore.objectives import masked_codes, masked_words, matching
 from vtexplore.objectives.attended import attended_mask, attention_received
 from vtexplore.objectives.blockwise import blockwise_mask
-from vtexplore.registry import Family, Pretraining
+from vtexplore.registry import Family
 from vtexplore.types import Batch, Inputs, Output, Stream
 from vtexplore.weights import prefixed
 
@@ -63,6 +63,7 @@ class Config:
     attended: float = 0.5  # share of samples masked by attention; the others by boxes
     word_rate: float = 0.15
     attended_rate: float = 0.15
+    candidates: int = 4  # texts that a video is offered
     match_groups: int | None = None  # other texts come from so many neighbours; None: from the whole batch
 
 
@@ -91,6 +92,8 @@ class VIOLET(nn.Module):
         patches = self.swin(pixels, partial(grid_tokens, batch))  # [batch, frame, row, column, channel]
         hidden = self.places(patches)  # [batch, frame · (1 + row · column), channel]
         mask = batch.has_video[:, None].expand(hidden.shape[:2])
+        if batch.patch_mask is not None:
+            mask = mask & F.pad(batch.patch_mask.flatten(2), (1, 0)).flatten(1)  # no frame's [CLS] either
         return Stream(hidden, mask, grid_tokens(batch, grid, cls=True)), self.text(batch)
 
     def fuse(self, video: Stream, text: Stream, only: slice | None = None) -> Stream:
@@ -129,7 +132,8 @@ class VIOLET(nn.Module):
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Masked words, masked codes, matching, to be added up. ``codes`` [batch, frame, row, column] if known."""
         asked = self.hide(batch, *self.choose(batch, generator), self.codes(batch) if codes is None else codes)
-        return self.losses(*asked, matching.others(len(batch), generator, groups=self.config.match_groups))
+        candidates, groups = self.config.candidates, self.config.match_groups
+        return self.losses(*asked, matching.others(len(batch), generator, candidates, groups))
 
     def codes(self, batch: Batch) -> Tensor:
         """The visual word of every patch: [batch, frame, row, column]."""
@@ -222,17 +226,5 @@ FAMILY = Family(
     doubles={"fc_mtm.predictions.decoder.bias": "fc_mtm.predictions.bias"},
     manifests={"violet:VIOLET_Pretrain": "", "dalle:Encoder": "dvae.encoder.", "dalle:Decoder": "dvae.decoder."},
     parts={"video_swin": "swin.", "dvae": "dvae.", "text": ""},
-    pretraining=Pretraining(
-        steps=2700,
-        lr=1.0e-3,
-        weight={"codes": 0.3},
-        slow=(("swin.", 0.3),),
-        deviations=(
-            "96 px, 6 × 6 patches, 3 cross-modal layers of width 128 (224 px, 7 × 7, 12 layers of 768)",
-            "words hidden at 25 % where boxes hide patches (15 %); masked codes weigh 0.3 (1)",
-            "lr 1e-3 with warm-up and cosine, weight decay 0.05 (2e-5, constant, 1e-3)",
-            "batches of sibling scenes, matched within 8 neighbours (12 pairs a GPU); 8 % of clips dropped (none)",
-        ),
-    ),
     checkpoints={"ckpt_violet_pretrain.pt": "tsujuifu/pytorch_violet, README", "encoder.pkl": "openai/DALL-E"},
 )

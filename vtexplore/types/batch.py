@@ -39,7 +39,8 @@ class Batch:
     0..1 where black was padded) · ``word_ids`` [batch, word] · ``word_mask`` [batch, word] bool ·
     ``pieces`` the WordPieces of each text, ``piece_words`` the index of the whole word that each piece
     belongs to (−1 for special tokens and padding) · ``video_mask`` [batch] bool: False hides all video
-    tokens from attention (a clip that was dropped); None = all are seen.
+    tokens from attention (a clip that was dropped); None = all are seen · ``patch_mask`` [batch, frame,
+    row, column] bool: False hides a patch from attention; None = all are seen.
     """
 
     video: Tensor
@@ -52,6 +53,7 @@ class Batch:
     pieces: tuple[tuple[str, ...], ...]
     piece_words: np.ndarray
     video_mask: Tensor | None = None
+    patch_mask: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -1,0 +1,1 @@
+"""How each family's miniature is pretrained: ``<name>.py`` holds its ``PRETRAINING``."""
