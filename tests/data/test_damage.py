@@ -189,7 +189,7 @@ def test_damage_that_only_decoding_finds_is_told_when_asked(film, tmp_path, monk
     path.write_bytes(data)
     clip = read_video(path)
     with pytest.raises(VideoError, match=r"damaged near .* s; .*allow_partial=True") as error:
-        clip.sample(np.linspace(0, clip.duration_s, 60), 48)
+        clip.sample(np.linspace(0, clip.duration_s, 60).tolist(), 48)
     assert one_sentence(error, "late.mkv")
 
 

@@ -7,7 +7,6 @@ few numbers; a library that trusts the front instead waits for frames that never
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
 
 __all__ = ["is_text", "nal_length_bytes", "nals_fit", "shortfall"]
 
@@ -26,7 +25,7 @@ def is_text(head: bytes) -> bool:
     return bool(text.strip()) and all(c.isprintable() or c in _KNOWN_SPACE for c in text)
 
 
-def shortfall(file: BinaryIO) -> str | None:
+def shortfall(file: io.BufferedIOBase) -> str | None:
     """What is missing at the end of a seekable file, in words; None if all is there or nothing can be said."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -42,7 +41,7 @@ def shortfall(file: BinaryIO) -> str | None:
     return _short_transport(file, size)
 
 
-def _short_boxes(file: BinaryIO, size: int) -> str | None:
+def _short_boxes(file: io.BufferedIOBase, size: int) -> str | None:
     """mp4 and mov are a row of boxes, each with its length; one of them, moov, is the index."""
     at, kinds = 0, set()
     while at + 8 <= size:
@@ -69,7 +68,7 @@ def _short_boxes(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def _short_matroska(file: BinaryIO, size: int) -> str | None:
+def _short_matroska(file: io.BufferedIOBase, size: int) -> str | None:
     """Matroska and webm: an EBML head, then one Segment that says how long it is (or "unknown", all ones)."""
     file.seek(4)
     head_length = _vint(file)
@@ -83,7 +82,7 @@ def _short_matroska(file: BinaryIO, size: int) -> str | None:
     return f"{end - size} bytes are missing at its end" if end > size else None
 
 
-def _vint(file: BinaryIO) -> int | None:
+def _vint(file: io.BufferedIOBase) -> int | None:
     """An EBML number: the leading zeros of its first byte tell its length; None for "unknown" or cut off."""
     first = file.read(1)
     if not first or not first[0]:
@@ -95,7 +94,7 @@ def _vint(file: BinaryIO) -> int | None:
     return None if unknown or len(rest) < more else value
 
 
-def _short_riff(file: BinaryIO, size: int) -> str | None:
+def _short_riff(file: io.BufferedIOBase, size: int) -> str | None:
     """avi: RIFF chunks in a row (a second one beyond 1 GB); a writer that crashed leaves 0 or all ones."""
     at = 0
     while at + 8 <= size:
@@ -108,7 +107,7 @@ def _short_riff(file: BinaryIO, size: int) -> str | None:
     return f"{at - size} bytes are missing at its end" if at > size else None
 
 
-def _short_gif(file: BinaryIO) -> str | None:
+def _short_gif(file: io.BufferedIOBase) -> str | None:
     """A GIF is a row of blocks and ends with a semicolon; some good ones lack only that."""
     file.seek(10)
     flags = file.read(3)
@@ -138,7 +137,7 @@ def _gif_colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _short_transport(file: BinaryIO, size: int) -> str | None:
+def _short_transport(file: io.BufferedIOBase, size: int) -> str | None:
     """A transport stream is a row of packets of one length, each beginning with a G."""
     for step in _TS_PACKETS:
         first = step - 188 if step == 192 else 0
@@ -148,7 +147,7 @@ def _short_transport(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def _byte(file: BinaryIO, at: int) -> bytes:
+def _byte(file: io.BufferedIOBase, at: int) -> bytes:
     file.seek(at)
     return file.read(1)
 

@@ -35,7 +35,7 @@ __all__ = [
     "turn_of",
 ]
 
-native_errors = (av.error.FFmpegError, OSError, ValueError)
+native_errors = (av.error.FFmpegError, OSError, ValueError, EOFError)
 
 # How far ahead a frame may lie before seeking is tried in a file whose key frames are not known.
 _PATIENCE_S = 2.0
@@ -94,12 +94,10 @@ class Layout:
 
 @contextmanager
 def sorry(name: str, otherwise: str) -> Iterator[None]:
-    """Whatever a library throws inside becomes one ``VideoError``: the file's name and ``otherwise``."""
+    """What FFmpeg throws inside becomes one ``VideoError``: the file's name and ``otherwise``."""
     try:
         yield
-    except (VideoError, Damaged, MemoryError):
-        raise
-    except Exception:
+    except (*native_errors, LookupError, ArithmeticError, RuntimeError):
         raise VideoError(f"{name}: {otherwise}") from None
 
 
@@ -278,7 +276,7 @@ class Walk:
 
     def _is_key(self, tick: int) -> bool:
         keys = self.layout.keys  # a stamp that was not there in the first reading is a demuxer's guess
-        return keys is None or keys[min(int(np.searchsorted(keys, tick)), len(keys) - 1)] == tick
+        return keys is None or bool(keys[min(int(np.searchsorted(keys, tick)), len(keys) - 1)] == tick)
 
     def _seek(self, tick: int) -> Iterator[Any]:
         try:

@@ -34,6 +34,8 @@ __all__ = ["Opening", "examine"]
 _SHORT_BYTES = 64 * 2**20
 _SHORT_S = 600.0
 _PEEK_FRAMES = 8
+# Containers that do not say how long a picture is: the last one of a file may be a part of itself.
+_OPEN_ENDED = {"gif", "mpegts"}
 # Containers whose head states a duration; others only guess one from the bit rate.
 _STATES_DURATION = {"matroska", "avi", "mov", "asf", "flv"}
 
@@ -78,7 +80,7 @@ def examine(where: Path | bytes, name: str, allow_partial: bool = False) -> Open
     if missing and not allow_partial:
         raise VideoError(_breaks_off(name, missing, hint=True))
     if allow_partial:
-        opening = _as_far_as_it_decodes(where, name, opening, short, missing)
+        opening = _as_far_as_it_decodes(where, name, opening, short, missing, scan.decoded_to)
     layout = opening.layout
     count = layout.end if layout.counted else None if layout.ticks is None else len(layout.ticks)
     return replace(opening, count=count)
@@ -169,11 +171,15 @@ def _plain(stream: Any, layout: Layout) -> bool:
 
 @dataclass
 class _Scan:
-    """Packets seen: stamps and lengths of frames in the order of decoding, and how far any stream reaches."""
+    """Packets seen: stamps and lengths of frames in the order of decoding, and how far any stream reaches.
+
+    ``decoded_to`` is the decoding time of the last whole one: nothing that may follow is shown before it.
+    """
 
     stamps: list[int]
     keys: list[int]
     last_length: int = 0
+    decoded_to: int | None = None
     reach_s: float = 0.0
     odd: bool = False
     unstamped: bool = False
@@ -183,6 +189,7 @@ class _Scan:
 def _scan(container: Any, stream: Any, layout: Layout) -> _Scan:
     """Read all packets that are left in a container, decoding none."""
     scan, latest = _Scan([], []), None
+    latest_dts: int | None = layout.first - 1
     tick_s = float(stream.time_base)
     nal = nal_length_bytes(layout.codec, stream.codec_context.extradata)
     try:
@@ -198,6 +205,8 @@ def _scan(container: Any, stream: Any, layout: Layout) -> _Scan:
                 when = "" if at is None else f" near {max(0.0, at * tick_s - _start_s(container)):.1f} s"
                 scan.missing = f"its pictures make no sense{when}"
                 break
+            before, latest_dts = latest_dts, at if packet.dts is None else packet.dts
+            scan.decoded_to = before if container.format.name in _OPEN_ENDED else latest_dts
             scan.unstamped |= packet.pts is None
             # Pictures shown before the key frame that they follow: decord miscounts them.
             scan.odd |= bool(scan.keys) and at is not None and at < scan.keys[-1]
@@ -273,42 +282,54 @@ def _with_scan(layout: Layout, scan: _Scan, stream: Any, whole: bool) -> Layout:
 
 
 def _as_far_as_it_decodes(
-    where: Path | bytes, name: str, opening: Opening, short: bool, missing: str | None
+    where: Path | bytes, name: str, opening: Opening, short: bool, missing: str | None, decoded_to: int | None
 ) -> Opening:
     """The opening cut to the frames that decode: all of a short file is tried, of a long one the end."""
     layout = opening.layout
     starts: list[int | None] = [None]
     if not short and layout.keys is not None:
         starts = [*[int(k) for k in layout.keys[::-1][:8]], None]
-    held: list[int] = []
-    start: int | None = None
     for start in starts:
-        held, broke = _held(where, name, layout, start)
+        held, broken, delay = _held(where, name, layout, start)
         if held:
             break
+    if missing and layout.counted:
+        held = held[: len(held) - delay]
+    elif missing and decoded_to is not None:
+        # Where a file breaks off, the last picture may be one that others, now lost, were shown before.
+        held = [tick for tick in held if tick <= decoded_to]
     if not held:
         raise VideoError(f"{name}: the file is damaged, not one of its frames can be decoded; get a fresh copy.")
-    if layout.counted:
-        cut = replace(layout, end=held[-1] + 1)
-    else:
-        assert layout.ticks is not None
-        before = layout.ticks[: 0 if start is None else int(np.searchsorted(layout.ticks, start))]
-        ticks = np.unique(np.concatenate([before, np.array(held, dtype=np.int64)]))
-        length = int(np.median(np.diff(ticks))) if len(ticks) > 1 else layout.end - layout.first
-        end = layout.end if ticks[-1] == layout.ticks[-1] else int(ticks[-1]) + length
-        cut = replace(layout, ticks=ticks, end=end)
-    if broke and not missing:
+    if broken and not missing:
         missing = "a part of it does not decode"
+    cut = _cut(layout, held, start)
     return replace(opening, layout=cut, missing=missing, simple=opening.simple and not missing)
 
 
-def _held(where: Path | bytes, name: str, layout: Layout, start: int | None) -> tuple[list[int], bool]:
-    """Ticks of the frames that decode from a key frame on, and whether something broke after them."""
+def _cut(layout: Layout, held: list[int], start: int | None) -> Layout:
+    """The layout with those frames only that were held from the key frame ``start`` on, and all before it."""
+    if layout.counted or layout.ticks is None:
+        return replace(layout, end=held[-1] + 1)
+    before = layout.ticks[: 0 if start is None else int(np.searchsorted(layout.ticks, start))]
+    ticks = np.unique(np.concatenate([before, np.array(held, dtype=np.int64)]))
+    if ticks[-1] == layout.ticks[-1]:
+        return replace(layout, ticks=ticks)
+    rest = layout.ticks[int(np.searchsorted(layout.ticks, ticks[-1], side="right"))] - ticks[-1]
+    usual = round(1 / layout.fps / float(layout.tick_s)) if len(ticks) < 2 else int(np.median(np.diff(ticks)))
+    return replace(layout, ticks=ticks, end=int(ticks[-1]) + max(1, min(usual, int(rest))))
+
+
+def _held(where: Path | bytes, name: str, layout: Layout, start: int | None) -> tuple[list[int], bool, int]:
+    """Ticks of the frames that decode from a key frame on, whether something broke, the decoder's delay."""
     held: list[int] = []
+    broken = False
     with opened(where, name) as container:
+        stream = picture_stream(container, name)
         try:
-            for tick in Walk(container, picture_stream(container, name), layout).stamps(start):
+            for tick in Walk(container, stream, layout).stamps(start):
                 held.append(tick)
         except (Damaged, *native_errors):
-            return held, True
-    return held, False
+            broken = True
+        context = stream.codec_context
+        delay = getattr(context, "reorder_depth", 2 * bool(getattr(context, "has_b_frames", False)))
+    return held, broken, int(delay)
