@@ -1,7 +1,9 @@
-"""What all tests share: few threads, fixed seeds, no screen, and where the golden data lies."""
+"""What all tests share: one thread, fixed seeds, no screen, and where the golden data lies."""
 
+import importlib
 import os
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,28 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+torch.set_num_threads(1)  # small tensors: a second thread costs more than it gives, a lot more on a busy machine
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("house")
+
+
+def _import_world_unchecked() -> None:
+    """The world is tested without run-time type checks.
+
+    A scene is made of dozens of tiny objects, and statistics need thousands of scenes: with every call
+    checked (see ``addopts``), they would take 200 times as long. mypy checks the same annotations.
+    """
+    hooks = [f for f in sys.meta_path if type(f).__module__.startswith("jaxtyping")]
+    importlib.import_module("vtexplore.types")
+    sys.meta_path[:] = [f for f in sys.meta_path if f not in hooks]
+    try:
+        importlib.import_module("vtexplore.world")
+        importlib.import_module("vtexplore.world.truth")
+    finally:
+        sys.meta_path[:0] = hooks
+
+
+_import_world_unchecked()
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,9 @@ class Stage:
 
     ``weight`` of the losses in their sum (1 where not named); ``slow``: (prefix of a parameter's name,
     factor on the learning rate), 0 = frozen; ``settings`` replace fields of the Config for this stage;
-    ``scenes`` are options of ``world.sample_scene``; ``spotlight``: only patches with objects are seen.
+    ``scenes`` are options of ``world.sample_scene``; ``spotlight``: only patches with objects are seen;
+    ``rates``: how often words of a role ("colour", …; "" = all others) are hidden, where words are hidden
+    at random; empty = all alike, as the Config says.
     """
 
     steps: int
@@ -44,6 +46,7 @@ class Stage:
     settings: Mapping[str, Any] = field(default_factory=dict)
     scenes: Mapping[str, Any] = field(default_factory=dict)
     spotlight: bool = False
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

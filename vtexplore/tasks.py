@@ -8,7 +8,7 @@ Pretrain         a family, with its own objectives, on clips and captions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -22,13 +22,13 @@ from vtexplore.blocks.dvae import DiscreteVAE
 from vtexplore.blocks.embeddings import WordEmbeddings, WordIds
 from vtexplore.blocks.heads import MaskedWords
 from vtexplore.blocks.transformer import Encoder
-from vtexplore.data.text import encode
+from vtexplore.data.text import encode, vocabulary
 from vtexplore.eyes import pixels
 from vtexplore.objectives import discrete_vae, masked_words
 from vtexplore.registry import Pretraining, Stage
 from vtexplore.train import Task
 from vtexplore.types import Batch, Inputs
-from vtexplore.world import masks, render, sample_scene, sentences, sibling_batch
+from vtexplore.world import draft_scene, masks, render, sample_scene, sentences, sibling_batch
 
 if TYPE_CHECKING:
     from vtexplore.world import Scene
@@ -78,6 +78,17 @@ def text_batch(texts: Sequence[str], inputs: Inputs) -> Batch:
         pieces=words.pieces,
         piece_words=words.piece_words,
     )
+
+
+def word_rates(rates: Mapping[str, float], name: str) -> Tensor:
+    """How often each piece of a vocabulary is hidden, from rates by role; "" is for all other words: [vocabulary]."""
+    known = vocabulary(name)
+    out = torch.full((len(known),), rates.get("", 0.0))
+    for i in range(400):  # enough captions for every word of the world to come up
+        for word in draft_scene(i).caption.words:
+            if word.role in rates:
+                out[list(known.word(word.text)[0])] = rates[word.role]
+    return out
 
 
 LIT = 0.15  # share of a patch that objects cover, for it to be in the spotlight
@@ -172,6 +183,7 @@ class Pretrain(Task):
         for name, parameter in model.named_parameters():
             factor = next((f for prefix, f in stage.slow if name.startswith(prefix)), 1.0)
             parameter.requires_grad_(factor > 0)
+        model.word_rates = word_rates(stage.rates, model.config.inputs.vocabulary) if stage.rates else None
 
     def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Batch:
         """Clips and captions; ``video_mask`` says which clips are dropped."""

@@ -12,8 +12,8 @@ in the names. What is hidden are boxes (neighbours look alike) or whatever the m
 Slot t of the sequence sees frames t and t + 1 (stride 1 in time, one zero frame after the last). The match
 is read from the text's [CLS], which stands behind all video tokens. Patches are hidden in the pixels.
 
-Deviations: a clip that the batch declares dropped (``video_mask``) is hidden from attention, and nothing
-is asked about it. All else, oddities included, is the published code's; a miniature's card lists its own.
+Deviations: what a batch declares unseen (clips, of which then nothing is asked, or patches) is hidden from
+attention. All else, oddities included, is the published code's; a miniature's card lists its own.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class VIOLET(nn.Module):
         self.code_head = Perceptron(width, 2 * width, config.codes, config.dropout)
         self.match_head = Perceptron(width, 2 * width, 1, config.dropout)
         self.dvae = DiscreteVAE(config.dvae).requires_grad_(False) if config.dvae else None
+        self.word_rates: Tensor | None = None  # [vocabulary]: in place of word_rate, how often each word is hidden
 
     def embed(self, batch: Batch) -> tuple[Stream, Stream]:
         """Video [batch, frame · (1 + row · column), channel] and text [batch, word, channel]."""
@@ -91,10 +92,7 @@ class VIOLET(nn.Module):
         pixels = video_swin.normalise(batch.video)  # [batch, frame, rgb, height, width]
         patches = self.swin(pixels, partial(grid_tokens, batch))  # [batch, frame, row, column, channel]
         hidden = self.places(patches)  # [batch, frame · (1 + row · column), channel]
-        mask = batch.has_video[:, None].expand(hidden.shape[:2])
-        if batch.patch_mask is not None:
-            mask = mask & F.pad(batch.patch_mask.flatten(2), (1, 0)).flatten(1)  # no frame's [CLS] either
-        return Stream(hidden, mask, grid_tokens(batch, grid, cls=True)), self.text(batch)
+        return Stream(hidden, batch.sees(grid, cls=True), grid_tokens(batch, grid, cls=True)), self.text(batch)
 
     def fuse(self, video: Stream, text: Stream, only: slice | None = None) -> Stream:
         """The joint sequence (or ``only`` some of it) after the cross-modal transformer: all video, then the text."""
@@ -132,8 +130,9 @@ class VIOLET(nn.Module):
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Masked words, masked codes, matching, to be added up. ``codes`` [batch, frame, row, column] if known."""
         asked = self.hide(batch, *self.choose(batch, generator), self.codes(batch) if codes is None else codes)
-        candidates, groups = self.config.candidates, self.config.match_groups
-        return self.losses(*asked, matching.others(len(batch), generator, candidates, groups))
+        return self.losses(
+            *asked, matching.others(len(batch), generator, self.config.candidates, self.config.match_groups)
+        )
 
     def codes(self, batch: Batch) -> Tensor:
         """The visual word of every patch: [batch, frame, row, column]."""
@@ -144,7 +143,8 @@ class VIOLET(nn.Module):
     def choose(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What to hide: patches [batch, frame, row, column] and words [batch, word]; a coin picks how."""
         patches = blockwise_mask(*self.grid(batch), len(batch), generator).to(batch.word_ids.device)
-        words = masked_words.choose(~self.ids.special(batch.word_ids), self.config.word_rate, generator)
+        rate = self.config.word_rate if self.word_rates is None else self.word_rates[batch.word_ids]
+        words = masked_words.choose(~self.ids.special(batch.word_ids), rate, generator)
         coin = torch.rand(len(batch), generator=generator, device=generator.device) < self.config.attended
         if coin.any():
             few = coin.nonzero().flatten().to(patches.device)
@@ -198,18 +198,9 @@ MINI = Config(
     words=None,
     swin=SwinConfig(time_stride=1, width=32, depths=(1, 2, 2), heads=(1, 2, 4), window=(4, 6, 6), drop_path=0.0),
     dvae=DVAEConfig(width=16, blocks=1, codes=256, decoder_width=32),
-    codes=256,
-    width=128,
-    depth=3,
-    heads=4,
-    inner=512,
-    dropout=0.0,
-    word_places=24,
-    patch_places=36,
-    place_std=0.5,
-    word_rate=0.25,
-    match_groups=8,
-)
+    codes=256, width=128, depth=3, heads=4, inner=512, dropout=0.0,
+    word_places=24, patch_places=36, place_std=0.5, word_rate=0.25, match_groups=8,
+)  # fmt: skip
 
 FAMILY = Family(
     name="violet",

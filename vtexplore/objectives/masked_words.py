@@ -12,7 +12,10 @@ IGNORE = -1
 
 
 def choose(may: Bool[Tensor, "batch word"], rate: float, generator: torch.Generator) -> Bool[Tensor, "batch word"]:
-    """Each position that ``may`` be masked is, independently, with probability ``rate``: bool [batch, word]."""
+    """Each position that ``may`` be masked is, independently, with probability ``rate``: bool [batch, word].
+
+    ``rate``: one for all, or [batch, word].
+    """
     draw = torch.rand(may.shape, generator=generator, device=generator.device)
     return may & (draw < rate).to(may.device)
 
