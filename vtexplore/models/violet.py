@@ -90,8 +90,7 @@ class VIOLET(nn.Module):
         """Video [batch, frame · (1 + row · column), channel] and text [batch, word, channel]."""
         grid = self.grid(batch)
         pixels = video_swin.normalise(batch.video)  # [batch, frame, rgb, height, width]
-        patches = self.swin(pixels, partial(grid_tokens, batch))  # [batch, frame, row, column, channel]
-        hidden = self.places(patches)  # [batch, frame · (1 + row · column), channel]
+        hidden = self.places(self.swin(pixels, partial(grid_tokens, batch)))  # [batch, frame · (1 + patch), channel]
         return Stream(hidden, batch.sees(grid, cls=True), grid_tokens(batch, grid, cls=True)), self.text(batch)
 
     def fuse(self, video: Stream, text: Stream, only: slice | None = None) -> Stream:
