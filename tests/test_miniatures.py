@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ def test_every_family_ships_a_miniature() -> None:
 
 
 def test_a_card_says_how_its_miniature_was_made(card: dict[str, Any]) -> None:
-    training = card["training"]
-    assert training["recipe"]["steps"] == training["curve"][-1]["step"] + 1
-    assert training["wall_s"] > 0 and card["deviations"] and card["parameters"] > 0
+    for stage in card["training"].values():
+        assert stage["recipe"]["steps"] == stage["curve"][-1]["step"] + 1 and stage["wall_s"] > 0
+    assert card["deviations"] and card["parameters"] > 0
     assert set(card["lexicon"]) == set(WORDS)
     assert card["vocabulary_sha256"] == hashlib.sha256(Path(VOCABULARY).read_bytes()).hexdigest()
     assert {"vtexplore", "torch"} <= set(card["versions"])
@@ -52,29 +53,49 @@ def test_a_shared_part_has_a_card_with_heldout_figures(kind: str) -> None:
 
 def rate(card: dict[str, Any], name: str) -> dict[str, float]:
     found: dict[str, float] = card["heldout"]["rates"][name]
-    assert found["clips"] >= 300, name
     return found
 
 
-def test_masked_words_come_from_the_clip(card: dict[str, Any]) -> None:
-    with_clip = rate(card, "masked words: the clip")
-    blind = [rate(card, f"masked words: {c}") for c in ("no clip (hidden)", "no clip (even colour)", "a wrong clip")]
-    assert with_clip["clips"] >= 2000
-    assert with_clip["low"] >= 0.85
-    assert with_clip["low"] - max(b["high"] for b in blind) >= 0.45
+def gap(card: dict[str, Any]) -> float:
+    """How far masked words with the clip are above the best of the nulls, interval to interval."""
+    blind = ("no clip (hidden)", "no clip (even colour)", "a wrong clip")
+    return rate(card, "masked words: the clip")["low"] - max(rate(card, f"masked words: {c}")["high"] for c in blind)
 
 
-def test_directions_follow_time(card: dict[str, Any]) -> None:
-    assert rate(card, "masked direction: the clip")["low"] >= 0.90
-    assert rate(card, "masked direction: the reversed clip")["high"] <= 0.15
+def lift(card: dict[str, Any]) -> float:
+    metrics = card["grounding_head"]["metrics"]
+    return float(metrics["mass"]["low"] / metrics["chance"]["value"])
 
 
-@pytest.mark.parametrize(
-    ("foil", "bar"),
-    [("random caption", 0.95), ("colour", 0.95), ("object", 0.85), ("reversed verb", 0.90), ("order", 0.75)],
-)
-def test_foils_are_told_from_the_truth(card: dict[str, Any], foil: str, bar: float) -> None:
-    assert rate(card, f"matching, {foil}: the clip")["low"] >= bar
+# What each figure must be at least: the lower end of its interval (1 − the upper end where less is better).
+BARS: dict[str, tuple[Callable[[dict[str, Any]], float], float]] = {
+    "masked words": (lambda c: rate(c, "masked words: the clip")["low"], 0.85),
+    "masked words, above no clip and a wrong clip": (gap, 0.45),
+    "directions": (lambda c: rate(c, "masked direction: the clip")["low"], 0.90),
+    "directions, not of the reversed clip": (
+        lambda c: 1 - rate(c, "masked direction: the reversed clip")["high"],
+        0.85,
+    ),
+    "matching: random caption": (lambda c: rate(c, "matching, random caption: the clip")["low"], 0.95),
+    "matching: colour": (lambda c: rate(c, "matching, colour: the clip")["low"], 0.95),
+    "matching: object": (lambda c: rate(c, "matching, object: the clip")["low"], 0.85),
+    "matching: reversed verb": (lambda c: rate(c, "matching, reversed verb: the clip")["low"], 0.90),
+    "matching: order": (lambda c: rate(c, "matching, order: the clip")["low"], 0.75),
+    "grounding: mass over chance": (lift, 4.0),
+    "grounding: pointing": (lambda c: c["grounding_head"]["metrics"]["pointing"]["low"], 0.75),
+    "clips": (lambda c: min(c["heldout"]["clips"], c["grounding_head"]["clips"]), 2000),
+}
+# Not reached yet. Strict: whoever trains a miniature that reaches one must take it from this list.
+NOT_YET: set[str] = set()
+
+
+@pytest.mark.parametrize("bar", BARS)
+def test_figures_meet_their_bars(card: dict[str, Any], bar: str, request: pytest.FixtureRequest) -> None:
+    measure, least = BARS[bar]
+    found = measure(card)
+    if bar in NOT_YET:
+        request.node.add_marker(pytest.mark.xfail(strict=True, reason=f"{found:.3f} of {least}"))
+    assert found >= least
 
 
 def test_with_a_wrong_clip_every_foil_is_at_chance(card: dict[str, Any]) -> None:
@@ -85,13 +106,6 @@ def test_with_a_wrong_clip_every_foil_is_at_chance(card: dict[str, Any]) -> None
     for name, r in wrong.items():
         if "random" not in name:
             assert abs(r["value"] - 0.5) <= widen * (r["high"] - r["low"]) / 2, name
-
-
-def test_attention_lies_on_the_named_object(card: dict[str, Any]) -> None:
-    metrics = card["grounding_head"]["metrics"]
-    assert card["grounding_head"]["clips"] >= 2000
-    assert metrics["mass"]["low"] / metrics["chance"]["value"] >= 4
-    assert metrics["pointing"]["low"] >= 0.75
 
 
 @pytest.mark.slow

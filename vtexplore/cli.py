@@ -320,6 +320,7 @@ def evaluate(
     name: Annotated[str, typer.Argument(help="A family, such as violet.")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many clips.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Which clips.")] = 1,
+    store: Annotated[bool, typer.Option("--store", help="Write what was found into the miniature's card.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure a miniature on scenes that it has never seen.
@@ -331,8 +332,10 @@ def evaluate(
     from vtexplore.evaluate import evaluate as measure
 
     found = measure(name, n=n, seed=seed)
+    if store:
+        found.store()
     if as_json:
-        _say(found.to_dict() if hasattr(found, "to_dict") else found)
+        _say(found.to_dict())
     else:
         print(found)
 

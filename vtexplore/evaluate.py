@@ -9,6 +9,7 @@ Only heads are asked for, so any family with them can be measured.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from vtexplore.assets import find
 from vtexplore.data.text import encode
+from vtexplore.files import writing
 from vtexplore.probes.fill_mask import hidden, mean_colour
 from vtexplore.probes.grounding import bootstrap, ground
 from vtexplore.registry import family, load
@@ -55,6 +58,7 @@ class Evaluation:
     model: str
     weights: str | None
     seed: int
+    clips: int
     rates: dict[str, Rate]
     grounding_head: dict[str, Any]
 
@@ -64,13 +68,22 @@ class Evaluation:
             "model": self.model,
             "weights": self.weights,
             "seed": self.seed,
+            "clips": self.clips,
             "split": "heldout",
             "grounding_head": self.grounding_head,
             "rates": {k: r.to_dict() for k, r in self.rates.items()},
         }
 
+    def store(self) -> None:
+        """Write all of it into the miniature's card, and the grounding head where probes look for it."""
+        path = find(f"miniatures/{self.model}.json")
+        found = {"heldout": self.to_dict(), "grounding_head": self.grounding_head}
+        card = json.loads(path.read_text("utf-8")) | found
+        with writing(path) as partial:
+            partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
     def __str__(self) -> str:
-        wide = max(map(len, self.rates))
+        wide = max(map(len, self.rates), default=0)
         lines = [f"{name:<{wide}}  {rate}" for name, rate in self.rates.items()]
         about = f"{self.model} on held-out combinations, seed {self.seed}; intervals: 95 % over clips"
         head = self.grounding_head
@@ -133,7 +146,7 @@ def evaluate(
             bar.update(len(scenes))
     bar.close()
     head = _grounding(model, n, seed) if "grounding" in parts else {}
-    return Evaluation(name, getattr(model, "weights_hash", None), seed, tally.rates(), head)
+    return Evaluation(name, getattr(model, "weights_hash", None), seed, n, tally.rates(), head)
 
 
 # ── what the model is shown ───────────────────────────────────────────────────────────────────────

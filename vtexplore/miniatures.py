@@ -10,7 +10,6 @@ A part is trained once and shared. Every result is a safetensors file in fp16 wi
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -31,7 +30,6 @@ from vtexplore.blocks.dvae import STRIDE_PX
 from vtexplore.blocks.video_swin import VideoSwin
 from vtexplore.errors import ConfigError
 from vtexplore.eyes import Eyes
-from vtexplore.files import writing
 from vtexplore.tasks import Codes, Pretrain, Words
 from vtexplore.train import Recipe, Task, fit, step_rng
 from vtexplore.weights import save_miniature, save_part, start_from_parts
@@ -182,7 +180,7 @@ def versions() -> dict[str, str]:
 def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str, Any]:
     """Pretrain a family's miniature from the shared parts, store it with its card, and return that.
 
-    The card lacks what ``evaluate`` measures on the file as shipped; see ``finish``.
+    The card lacks what is measured on the file as shipped: ``vtexplore evaluate NAME --store`` adds it.
     """
     page = registry.family(name)
     plan = page.pretraining
@@ -210,17 +208,6 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
     if is_main():
         save_miniature(model, name, page.parts, find("miniatures"), card)
     return card
-
-
-def finish(name: str, n: int, seed: int) -> None:
-    """Measure a stored miniature, as shipped, and write what was found into its card."""
-    from vtexplore.evaluate import evaluate
-
-    found = evaluate(name, n=n, seed=seed).to_dict()
-    path = find(f"miniatures/{name}.json")
-    card = json.loads(path.read_text("utf-8")) | {"heldout": found, "grounding_head": found["grounding_head"]}
-    with writing(path) as partial:
-        partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def is_main() -> bool:

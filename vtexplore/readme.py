@@ -80,7 +80,7 @@ def _results(name: str) -> str:
             f"| ≥ 4 × an even map ({100 * chance['value']:.1f} %) |",
             f"| strongest patch on the named thing | {_interval(pointing)} | {head['clips']} | ≥ 75 % |",
         ]
-    return "\n".join([*lines, "", f"    vtexplore evaluate {name} --n 2000 --seed {found['seed']} --json"])
+    return "\n".join([*lines, "", f"    vtexplore evaluate {name} --n {found['clips']} --seed {found['seed']} --store"])
 
 
 def _interval(rate: dict[str, Any]) -> str:

@@ -30,7 +30,9 @@ def rates(toy_model: Any, toy_clip: Any) -> MaskingRates:
         scores, tokens = received(model, batch)
         telling = {"red", "disc", "slides", "blue", "square"}
         for row, (score, mine) in enumerate(zip(scores, tokens, strict=True)):
-            things = overlap(toy_clip.truth.masks(batch.times_s[row], 96), batch.times_s[row], mine).sum(0) > 0.3
+            patches, things = np.flatnonzero(mine.where("video")), np.zeros(len(mine), dtype=bool)
+            masks = toy_clip.truth.masks(batch.times_s[row], 96)
+            things[patches] = overlap(masks, batch.times_s[row], mine[patches]).sum(0) > 0.3
             words = np.array([label in telling for label in mine.labels])
             scores[row] = torch.where(torch.from_numpy(things | words), 10 * score.mean(), score.mean())
         return scores, tokens
