@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import vtexplore
 from vtexplore import registry
 from vtexplore.assets import find
 from vtexplore.blocks import video_swin
@@ -171,7 +171,7 @@ def measure(task: Task, batches: int = 16, count: int = 64, seed: int = 1) -> di
 
 def versions() -> dict[str, str]:
     """What a miniature was made with."""
-    return {"vtexplore": vtexplore.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {"vtexplore": version("vtexplore"), "torch": torch.__version__, "numpy": np.__version__}
 
 
 # ── families ──────────────────────────────────────────────────────────────────────────────────────
