@@ -57,7 +57,7 @@ class Part:
     """
 
     about: str
-    stages: dict[str, tuple[Callable[[nn.Module, str], Task], Recipe]]
+    stages: dict[str, tuple[Callable[[Any, str], Task], Recipe]]
     keep: tuple[str, ...] = ("",)
 
 
@@ -74,8 +74,8 @@ class _Backbone(nn.Module):
         return out
 
 
-def _eyes(frames: int | None, spread: bool = True) -> Callable[[nn.Module, str], Task]:
-    def task(host: nn.Module, prefix: str) -> Task:
+def _eyes(frames: int | None, spread: bool = True) -> Callable[[Any, str], Task]:
+    def task(host: Any, prefix: str) -> Task:
         swin, inputs = host.get_submodule(prefix.rstrip(".")), host.config.inputs
         if frames is None and spread:
             video_swin.spread_over_time(swin)
@@ -86,8 +86,8 @@ def _eyes(frames: int | None, spread: bool = True) -> Callable[[nn.Module, str],
     return task
 
 
-def _codes(hottest: float) -> Callable[[nn.Module, str], Task]:
-    def task(host: nn.Module, prefix: str) -> Task:
+def _codes(hottest: float) -> Callable[[Any, str], Task]:
+    def task(host: Any, prefix: str) -> Task:
         dvae = host.get_submodule(prefix.rstrip("."))
         _, rows, _ = host.config.swin.grid(host.config.inputs.frames, *[host.config.inputs.size_px] * 2)
         return Codes(dvae.requires_grad_(True), rows * STRIDE_PX, hottest)
@@ -95,7 +95,7 @@ def _codes(hottest: float) -> Callable[[nn.Module, str], Task]:
     return task
 
 
-def _words(host: nn.Module, prefix: str) -> Task:
+def _words(host: Any, prefix: str) -> Task:
     return Words(host.text, host.fusion, host.word_head, host.config.inputs)
 
 
@@ -123,7 +123,7 @@ PARTS = {
 }
 
 
-def host_of(kind: str) -> tuple[nn.Module, str]:
+def host_of(kind: str) -> tuple[Any, str]:
     """A fresh miniature that has a part, and the prefix of the part's names in it."""
     for name in registry.names():
         page = registry.family(name)
@@ -137,13 +137,14 @@ def train_part(kind: str, folder: Path, steps: int | None = None) -> dict[str, A
     """Train a shared part, store it, and return its card."""
     host, prefix = host_of(kind)
     stages: dict[str, Any] = {}
-    task = None
+    task: Task | None = None
     for stage, (task_of, recipe) in PARTS[kind].stages.items():
         recipe = recipe if steps is None else replace(recipe, steps=steps)
-        learned = task.state_dict() if task is not None else {}
+        learned: dict[str, Any] = task.state_dict() if task is not None else {}
         task = task_of(host, prefix)
         task.load_state_dict(learned, strict=False)
         stages[stage] = fit(task, recipe, folder / stage.replace(", ", "_").replace(" ", "_"))
+    assert task is not None, f"{kind} has no stages"
     card = {
         "kind": kind,
         "about": PARTS[kind].about,
@@ -185,7 +186,7 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
     page = registry.family(name)
     plan = page.pretraining
     torch.manual_seed(plan.seed)
-    model = registry.build(name).train()
+    model: Any = registry.build(name).train()
     start_from_parts(model, page.parts, find("miniatures"))
     usual, about = model.config, {}
     for number, (stage, how) in enumerate(plan.stages.items()):

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from vtexplore.blocks.dvae import DiscreteVAE
 from vtexplore.blocks.embeddings import WordEmbeddings, WordIds
@@ -176,7 +176,7 @@ class Pretrain(Task):
     negative. ``drop`` of the clips are hidden, so that "no video" is something the model has met.
     """
 
-    def __init__(self, model: nn.Module, plan: Pretraining, stage: Stage) -> None:
+    def __init__(self, model: Any, plan: Pretraining, stage: Stage) -> None:
         super().__init__()
         self.model, self.stage, self.weight = model, stage, dict(stage.weight)
         self.drop, self.group = plan.drop, plan.group

@@ -71,7 +71,7 @@ class Task(nn.Module):
     progress: float = 0.0
     """Share of the run that is done, 0..1; set by the loop, for schedules."""
 
-    def draw(self, rng: np.random.Generator, count: int) -> Any:
+    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
         """The data of one step for one process: ``count`` clips. Runs in loader processes too."""
         raise NotImplementedError
 

@@ -11,7 +11,9 @@ IGNORE = -1
 """The target of positions that are not asked about."""
 
 
-def choose(may: Bool[Tensor, "batch word"], rate: float, generator: torch.Generator) -> Bool[Tensor, "batch word"]:
+def choose(
+    may: Bool[Tensor, "batch word"], rate: float | Float[Tensor, "batch word"], generator: torch.Generator
+) -> Bool[Tensor, "batch word"]:
     """Each position that ``may`` be masked is, independently, with probability ``rate``: bool [batch, word].
 
     ``rate``: one for all, or [batch, word].
