@@ -1,7 +1,6 @@
 """Masking strategies on a model in which red things are known to be looked at most."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,16 @@ from vtexplore import registry
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.probes.grounding import overlap
-from vtexplore.probes.masking import STRATEGIES, MaskingRates, MaskingResult, _draws, compare_masking, masking, received
+from vtexplore.probes.masking import (
+    STRATEGIES,
+    MaskingRates,
+    MaskingResult,
+    _draws,
+    _Places,
+    compare_masking,
+    masking,
+    received,
+)
 from vtexplore.record import record
 from vtexplore.types import Output
 
@@ -62,7 +70,8 @@ def test_received_is_what_a_page_draws_by(name: str, toy_clip: Any) -> None:
 
 def test_the_more_is_received_the_more_often_it_is_hidden(result: MaskingResult) -> None:
     score = torch.ones(164)
-    places = SimpleNamespace(may=np.arange(164) < 150, patches=np.arange(164) < 144, texts=np.arange(164) >= 144)
+    places = _Places.__new__(_Places)
+    places.may, places.texts = np.arange(164) < 150, np.arange(164) >= 144
     places.grid = np.arange(144).reshape(4, 6, 6)
     score[:4], score[4] = 50, 0
     attended, _, even = _draws(score, places, 400, 0.1, torch.Generator().manual_seed(0))

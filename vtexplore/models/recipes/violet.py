@@ -33,8 +33,12 @@ PRETRAINING = Pretraining(
     },
     deviations=(
         "96 px, 6 × 6 patches, 3 cross-modal layers of width 128 (224 px, 7 × 7, 12 layers of 768)",
-        "words hidden at 25 % where boxes hide patches (15 %); masked codes weigh 0.3 (1)",
-        "lr 1e-3 with warm-up and cosine, weight decay 0.05 (2e-5, constant, 1e-3)",
+        "three stages: single objects lit alone; whole scenes with a frozen backbone, masked words and codes only; "
+        "then all three objectives with live eyes (all from the start)",
+        "in the first two stages words are hidden by what they name, colours most; then 25 % (15 %)",
+        "masked codes weigh 0.3, matching 0.2 (1 and 1)",
+        "lr 0.8e-3 to 1.2e-3 with warm-up and cosine, weight decay 0.05 (2e-5, constant, 1e-3)",
         "batches of sibling scenes, matched within 8 neighbours (12 pairs a GPU); 8 % of clips dropped (none)",
+        "no dropout and no drop path (0.1 and 0.2): scenes never repeat",
     ),
 )
