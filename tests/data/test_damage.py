@@ -41,6 +41,19 @@ def _sound_only(path):
         container.mux(films._tone(container.add_stream("aac", rate=44100), 440, 1.0))
 
 
+def _song_with_cover(path):
+    disposition = pytest.importorskip("av.stream").Disposition
+    with films.av.open(str(path), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=44100)
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = disposition.attached_pic
+        picture = films.av.VideoFrame.from_ndarray(films.coded(3, 64, 48), format="rgb24")
+        container.mux(cover.encode(picture.reformat(format="yuvj420p")))
+        container.mux(cover.encode())
+        container.mux(films._tone(sound, 440, 1.0))
+
+
 BAD = {
     "empty.mp4": (lambda p: p.write_bytes(b""), "empty"),
     "text.mp4": (lambda p: p.write_text("This is no video.\n" * 50), "text, not a video"),
@@ -50,6 +63,7 @@ BAD = {
     "noise.mp4": (lambda p: p.write_bytes(np.random.default_rng(0).bytes(50_000)), "no video that can be read"),
     "zeros.mp4": (lambda p: p.write_bytes(bytes(50_000)), "no video"),
     "sound.m4a": (_sound_only, "only sound"),
+    "song.m4a": (_song_with_cover, "only sound"),
     "missing.mp4": (lambda p: None, "no such file"),
     "pipe.mp4": (lambda p: os.mkfifo(p), "device or pipe"),
     "broken.png": (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)), "picture is damaged"),
@@ -314,3 +328,17 @@ def test_units_of_a_packet_fill_it():
     assert nals_fit(b"\0\0\0\2ab\0\0\0\1c", 4)
     assert not nals_fit(b"\0\0\0\2ab\0\0\0\2c", 4)
     assert not nals_fit(b"\xff" * 20, 4)
+
+
+@pytest.mark.parametrize("name", ["h264-open", "lossless", "vp9"])
+def test_a_part_of_a_long_film_is_found_without_decoding_it_all(film, tmp_path, name, monkeypatch):
+    monkeypatch.setattr("vtexplore.data.opening._is_short", lambda *_: False)
+    made = film(name)
+    path = tmp_path / made.path.name
+    path.write_bytes(made.path.read_bytes()[: made.path.stat().st_size * 3 // 5])
+    with pytest.warns(UserWarning):
+        clip = read_video(path, allow_partial=True)
+    starts = [t for t in made.starts_s if t + 0.01 < clip.duration_s]
+    assert len(starts) > 5
+    got = clip.sample([t + 0.01 for t in starts], 48)
+    assert [films.number_of(f) for f in got] == list(range(len(starts)))

@@ -116,3 +116,20 @@ def test_mask_word_takes_all_its_pieces_and_leaves_punctuation(inputs):
     with pytest.raises(TextError, match="has 1 words, so there is no word 2"):
         mask_word(batch, 2, vocabulary=inputs.vocabulary)
     assert mask_word(batch, 0, vocabulary=inputs.vocabulary).pieces[1][1:3] == ("[MASK]",) * 2
+
+
+def test_a_scene_of_the_world_as_clip_and_as_file_prepares_alike(tmp_path):
+    from vtexplore.data.video import read_video
+    from vtexplore.world import sample_scene, write_mp4
+
+    scene = sample_scene(3)
+    text = scene.caption.text
+    drawn = prepare(scene.clip(), text)
+    filmed = prepare(read_video(write_mp4(scene, tmp_path / "scene.mp4")), text)
+    assert drawn.video.shape == filmed.video.shape == (1, 4, 3, 96, 96)
+    assert (drawn.video - filmed.video).abs().mean() < 0.03
+    assert (drawn.word_ids == filmed.word_ids).all()
+    assert drawn.view.tolist() == [[0, 0, 1, 1]]
+    assert drawn.times_s == pytest.approx(filmed.times_s, abs=0.03)
+    # The truth of a world and the pieces of a text count words in the same way.
+    assert drawn.piece_words.max() == len(text.split()) - 1 == scene.caption.words[-1].word

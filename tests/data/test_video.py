@@ -299,3 +299,16 @@ def test_settings_that_make_no_sense(film):
             read_video(film("h264").path, **wrong)
     with pytest.raises(VideoError, match="fps=0"):
         read_video(np.zeros((2, 4, 4, 3), np.uint8), fps=0)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "mpeg2"])  # its stamps after a seek are guesses
+def test_a_long_film_of_any_kind_is_exact_without_reading_it_through(film, name, monkeypatch):
+    monkeypatch.setattr("vtexplore.data.opening._is_short", lambda *_: False)
+    made = film(name)
+    clip = read_video(made.path)
+    assert clip.source.opening.layout.ticks is None
+    assert clip.duration_s == pytest.approx(read_video(made.path, backend="pyav").duration_s, abs=0.3)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        rows = rng.permutation(made.kind.count - 1)[:5].tolist()
+        assert numbers(clip.sample(middles(made, rows), 48)) == rows

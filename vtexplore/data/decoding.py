@@ -106,11 +106,9 @@ def sorry(name: str, otherwise: str) -> Iterator[None]:
 def opened(where: Path | bytes, name: str) -> Iterator[Any]:
     """The container of a file or of its bytes, closed when the block ends. Raises ``VideoError``."""
     with sorry(name, "this is no video that can be read, or its beginning is damaged; try to play it."):
-        if isinstance(where, bytes):
-            container = av.open(io.BytesIO(where), metadata_errors="replace")
-        else:
-            # The prefix keeps a name like "concat:a" from being taken for an instruction.
-            container = av.open(f"file:{where}", metadata_errors="replace", options={"protocol_whitelist": "file"})
+        # The prefix keeps a name like "concat:a" from being taken for an instruction.
+        file = io.BytesIO(where) if isinstance(where, bytes) else f"file:{where}"
+        container = av.open(file, metadata_errors="replace")
     try:
         yield container
     finally:
@@ -134,7 +132,7 @@ def picture_stream(container: Any, name: str) -> Any:
 
 
 def _is_cover(stream: Any) -> bool:
-    return "attached_pic" in str(getattr(stream, "disposition", "")).lower()
+    return bool(int(getattr(stream, "disposition", 0)) & 0x400)  # AV_DISPOSITION_ATTACHED_PIC
 
 
 def true_size(width: int, height: int, short_side_px: int | None) -> tuple[int, int]:
