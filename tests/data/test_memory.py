@@ -37,7 +37,8 @@ def long_film(tmp_path_factory):
     pictures = [films.coded(i, *kind.size) for i in range(250)]
     films.encode(folder / "gop.mp4", kind, pictures, list(range(250)))
     films.repeat(folder / "gop.mp4", folder / "long.mp4", HOURS_3 // 250)
-    return folder / "long.mp4"
+    yield folder / "long.mp4"
+    (folder / "long.mp4").unlink()  # half a gigabyte
 
 
 @pytest.mark.slow
