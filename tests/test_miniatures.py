@@ -86,7 +86,18 @@ BARS: dict[str, tuple[Callable[[dict[str, Any]], float], float]] = {
     "clips": (lambda c: min(c["heldout"]["clips"], c["grounding_head"]["clips"]), 2000),
 }
 # Not reached yet. Strict: whoever trains a miniature that reaches one must take it from this list.
-NOT_YET: set[str] = set()
+NOT_YET = {
+    "masked words",
+    "masked words, above no clip and a wrong clip",
+    "directions",
+    "directions, not of the reversed clip",
+    "matching: random caption",
+    "matching: colour",
+    "matching: object",
+    "matching: reversed verb",
+    "matching: order",
+    "grounding: pointing",
+}
 
 
 @pytest.mark.parametrize("bar", BARS)
