@@ -60,10 +60,13 @@ def tour(model: Any, clip: Clip, text: str | None = None, out: str | os.PathLike
 
 
 def default_clip() -> Clip:
-    """The first of the clips that come with vtexplore, with its caption. ``AssetError`` if there is none."""
+    """The simplest clip that comes with vtexplore (by the length of its name), with its caption.
+
+    ``AssetError`` if there is none.
+    """
     from vtexplore.data.video import read_video
 
-    for about in sorted(find("clips").glob("*.json")):
+    for about in sorted(find("clips").glob("*.json"), key=lambda path: (len(path.name), path.name)):
         caption = json.loads(about.read_text("utf-8")).get("caption")
         film = about.with_suffix(".mp4")
         if caption and film.is_file():
