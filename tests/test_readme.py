@@ -29,3 +29,36 @@ def test_files_and_pictures_that_it_names_are_there() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     named = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r"`((?:vtexplore|assets)/[\w./]+)`", text)
     assert len(named) > 5 and not [name for name in named if not (ROOT / name).exists()]
+
+
+def _rate(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.01, "high": value + 0.01, "clips": 2000}
+
+
+def test_a_bar_that_is_not_reached_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {
+        "masked words: the clip": _rate(0.9),
+        "masked words: no clip (hidden)": _rate(0.3),
+        "masked words: a wrong clip": _rate(0.5),
+        "masked colour: the clip": _rate(0.9),
+        "masked direction: the reversed clip": _rate(0.2),
+        "matching, order: the clip": _rate(0.755),
+        "matching, verb: the clip": _rate(0.6),
+        "matching, verb: a wrong clip": _rate(0.5),
+    }
+    metrics = {"mass": _rate(0.3), "chance": _rate(0.05), "pointing": _rate(0.7)}
+    head = {"site": "fusion.layers.1", "head": 2, "clips": 2000, "metrics": metrics}
+    found = {"weights": "0123456789", "seed": 1, "clips": 2000, "rates": rates, "grounding_head": head}
+    monkeypatch.setattr(readme.registry, "shipped", lambda name: True)
+    monkeypatch.setattr(readme.registry, "card", lambda name: {"title": "T", "heldout": found})
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in readme.results().splitlines()}
+    assert rows["masked words: the clip"].endswith("| 90.0 % [89.0, 91.0] | 2000 | ≥ 85 % |")
+    assert rows["masked words: no clip (hidden)"].endswith("below the clip |")
+    assert "masked colour: the clip" not in rows and rows["matching, verb: the clip"].endswith("| – |")
+    missed = [name for name, line in rows.items() if "not reached" in line]
+    assert missed == [
+        "masked words: a wrong clip",
+        "masked direction: the reversed clip",
+        "matching, order: the clip",
+        "strongest patch on the named thing",
+    ]

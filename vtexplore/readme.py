@@ -26,20 +26,35 @@ FIGURE_COMMAND = (
     f"-o {FIGURE}"
 )
 
-BARS = {
-    "masked words: the clip": "≥ 85 %",
-    "masked words: no clip (hidden)": "≥ 45 points below the clip",
-    "masked words: no clip (even colour)": "≥ 45 points below the clip",
-    "masked words: a wrong clip": "≥ 45 points below the clip",
-    "masked direction: the clip": "≥ 90 %",
-    "masked direction: the reversed clip": "≤ 15 %",
-    "matching, random caption: the clip": "≥ 95 %",
-    "matching, colour: the clip": "≥ 95 %",
-    "matching, object: the clip": "≥ 85 %",
-    "matching, reversed verb: the clip": "≥ 90 %",
-    "matching, order: the clip": "≥ 75 %",
+BARS = {  # what a miniature was built to; the end of the interval that is nearer to the bar counts
+    "masked words: the clip": 0.85,
+    "masked direction: the clip": 0.90,
+    "masked direction: the reversed clip": -0.15,  # at most
+    "matching, random caption: the clip": 0.95,
+    "matching, colour: the clip": 0.95,
+    "matching, object: the clip": 0.85,
+    "matching, reversed verb: the clip": 0.90,
+    "matching, order: the clip": 0.75,
 }
-"""What a miniature was built to; the end of the interval that is nearer to the bar counts."""
+NULLS = {f"masked words: {c}" for c in ("no clip (hidden)", "no clip (even colour)", "a wrong clip")}
+BELOW, MASS, POINTING = 0.45, 4, 0.75  # nulls below the clip; times an even map; share of words
+
+
+def _bar(key: str, rates: dict[str, Any]) -> str:
+    """The bar of a figure and whether it is reached."""
+    rate = rates[key]
+    if key in NULLS:
+        gap = rates["masked words: the clip"]["low"] - rate["high"]
+        return _reached(f"≥ {100 * BELOW:.0f} points below the clip", gap >= BELOW)
+    if key not in BARS:
+        return "–"
+    bar = BARS[key]
+    good = rate["low"] >= bar if bar > 0 else rate["high"] <= -bar
+    return _reached(f"{'≥' if bar > 0 else '≤'} {100 * abs(bar):.0f} %", good)
+
+
+def _reached(told: str, good: bool) -> str:
+    return told if good else f"{told}: not reached"
 
 
 def picture() -> str:
@@ -64,8 +79,8 @@ def _results(name: str) -> str:
     lines = [f"**{card['title']}**, weights `{str(found['weights'])[:8]}`:", "", "| what | value [95 %] | n | bar |"]
     lines.append("|---|---|---|---|")
     for key, rate in rates.items():
-        if key in BARS or (key.startswith("matching") and key.endswith(": the clip")):
-            lines.append(f"| {key} | {_interval(rate)} | {rate['clips']} | {BARS.get(key, '–')} |")
+        if key in BARS or key in NULLS or (key.startswith("matching") and key.endswith(": the clip")):
+            lines.append(f"| {key} | {_interval(rate)} | {rate['clips']} | {_bar(key, rates)} |")
     wrong = [r["value"] for k, r in rates.items() if k.startswith("matching") and k.endswith("a wrong clip")]
     if wrong:
         spread = f"{100 * min(wrong):.1f} to {100 * max(wrong):.1f} %"
@@ -75,10 +90,12 @@ def _results(name: str) -> str:
     if metrics:
         where = f"{head['site']}, head {head['head']}"
         mass, chance, pointing = metrics["mass"], metrics["chance"], metrics["pointing"]
+        told = f"≥ {MASS} × an even map ({100 * chance['value']:.1f} %)"
+        mass_bar = _reached(told, mass["low"] >= MASS * chance["value"])
+        pointing_bar = _reached(f"≥ {100 * POINTING:.0f} %", pointing["low"] >= POINTING)
         lines += [
-            f"| attention on the named thing ({where}) | {_interval(mass)} | {head['clips']} "
-            f"| ≥ 4 × an even map ({100 * chance['value']:.1f} %) |",
-            f"| strongest patch on the named thing | {_interval(pointing)} | {head['clips']} | ≥ 75 % |",
+            f"| attention on the named thing ({where}) | {_interval(mass)} | {head['clips']} | {mass_bar} |",
+            f"| strongest patch on the named thing | {_interval(pointing)} | {head['clips']} | {pointing_bar} |",
         ]
     return "\n".join([*lines, "", f"    vtexplore evaluate {name} --n {found['clips']} --seed {found['seed']} --store"])
 

@@ -70,11 +70,12 @@ class Result:
         return result
 
     def _repr_png_(self) -> bytes:
-        return self.plot()._repr_png_()
+        small: bytes = self.plot().small_png()
+        return small
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return f"{self.plot()._repr_html_()}<ul>{notes}</ul>" if notes else self.plot()._repr_html_()
+        return str(self.plot().html()) + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def _plain(value: Any) -> Any:
