@@ -22,7 +22,7 @@ PACKAGE = ROOT / "vtexplore"
 FLOORS = (
     {"errors", "assets", "files", "types"},
     {"blocks", "objectives", "data", "world", "registry", "weights"},
-    {"models", "record", "train", "eyes", "tasks", "miniatures"},
+    {"models", "record", "train", "eyes", "pool", "tasks", "miniatures"},
     {"probes", "evaluate"},
     {"views"},
     {"widgets"},

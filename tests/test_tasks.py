@@ -84,8 +84,7 @@ def pretrain(name: str, drop: float) -> Pretrain:
 def test_the_same_step_draws_the_same_batch() -> None:
     for name in registry.names():
         task = pretrain(name, drop=0.5)
-        one, two = (task.draw(step_rng(3, 7), 8) for _ in range(2))
-        other = task.draw(step_rng(3, 8), 8)
+        one, two, other = (task.draw(step_rng(3, step), 8)[0] for step in (7, 7, 8))
         assert torch.equal(one.video, two.video) and one.texts == two.texts
         assert one.texts != other.texts
 
@@ -95,16 +94,16 @@ def test_a_dropped_clip_teaches_nothing_about_its_video() -> None:
     for name in registry.names():
         model = registry.build(name)
         task = Pretrain(model, Pretraining(drop=1.0), Stage(1))
-        batch = task.draw(step_rng(0, 0), 8)
+        batch, _ = task.draw(step_rng(0, 0), 8)
         assert batch.video_mask is not None and not batch.video_mask.any()
-        losses = task.losses(batch, torch.Generator().manual_seed(0))
+        losses = task.losses((batch, None), torch.Generator().manual_seed(0))
         assert losses["match"] == 0 and losses["codes"] == 0 and losses["words"] > 0
 
 
 def test_no_training_batch_holds_a_heldout_combination() -> None:
     for name in registry.names():
         task = pretrain(name, drop=0.0)
-        texts = [t for step in range(20) for t in task.draw(step_rng(0, step), 32).texts]
+        texts = [t for step in range(20) for t in task.draw(step_rng(0, step), 32)[0].texts]
         heldout = {s.caption.text for s in islice((sample_scene(i, "heldout") for i in range(400)), 400)}
         assert not heldout & set(texts)
 

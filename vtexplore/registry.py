@@ -35,7 +35,8 @@ class Stage:
     factor on the learning rate), 0 = frozen; ``settings`` replace fields of the Config for this stage;
     ``scenes`` are options of ``world.sample_scene``; ``spotlight``: only patches with objects are seen;
     ``rates``: how often words of a role ("colour", …; "" = all others) are hidden, where words are hidden
-    at random; empty = all alike, as the Config says.
+    at random; empty = all alike, as the Config says. ``pool``: so many clips, over and over, with what the
+    model's child ``remember``, a frozen backbone, said of them; 0 = fresh clips without end, and live eyes.
     """
 
     steps: int
@@ -47,6 +48,8 @@ class Stage:
     scenes: Mapping[str, Any] = field(default_factory=dict)
     spotlight: bool = False
     rates: Mapping[str, float] = field(default_factory=dict)
+    pool: int = 0
+    remember: str = "swin"
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ from vtexplore.blocks.transformer import Encoder
 from vtexplore.data.text import encode, vocabulary
 from vtexplore.eyes import pixels
 from vtexplore.objectives import discrete_vae, masked_words
+from vtexplore.objectives.masked_words import IGNORE
+from vtexplore.pool import Pool, standing_in
 from vtexplore.registry import Pretraining, Stage
-from vtexplore.train import Task
+from vtexplore.train import Recipe, Task, step_rng
 from vtexplore.types import Batch, Inputs
 from vtexplore.world import draft_scene, masks, render, sample_scene, sentences, sibling_batch
 
@@ -45,13 +47,18 @@ def scene_times(inputs: Inputs, duration_s: float) -> np.ndarray:
     return duration_s * (step + 0.5) / inputs.frames
 
 
-def scene_batch(scenes: Sequence[Scene], inputs: Inputs, texts: Sequence[str] | None = None) -> Batch:
+def scene_batch(
+    scenes: Sequence[Scene], inputs: Inputs, texts: Sequence[str] | None = None, blank: bool = False
+) -> Batch:
     """``data.prepare`` for many scenes at once: the same Batch, without a Clip for each.
 
-    ``texts``: one a scene; None = the scenes' own captions.
+    ``texts``: one a scene; None = the scenes' own captions. ``blank``: nobody will look; all is black.
     """
     times_s = scene_times(inputs, scenes[0].duration_s)
-    video = pixels(torch.from_numpy(render(scenes, times_s, inputs.size_px)))
+    if blank:
+        video = torch.zeros(()).expand(len(scenes), inputs.frames, 3, inputs.size_px, inputs.size_px)
+    else:
+        video = pixels(torch.from_numpy(render(scenes, times_s, inputs.size_px)))
     batch = text_batch([s.caption.text for s in scenes] if texts is None else texts, inputs)
     count = len(scenes)
     return replace(
@@ -180,17 +187,45 @@ class Pretrain(Task):
         super().__init__()
         self.model, self.stage, self.weight = model, stage, dict(stage.weight)
         self.drop, self.group = plan.drop, plan.group
+        self.pool: Pool | None = None
         for name, parameter in model.named_parameters():
             factor = next((f for prefix, f in stage.slow if name.startswith(prefix)), 1.0)
             parameter.requires_grad_(factor > 0)
         model.word_rates = word_rates(stage.rates, model.config.inputs.vocabulary) if stage.rates else None
 
-    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Batch:
-        """Clips and captions; ``video_mask`` says which clips are dropped."""
-        scenes = sibling_batch(rng, count, self.group, split, **self.stage.scenes)
+    def prepare(self, recipe: Recipe, rank: int, processes: int, quiet: bool = False) -> None:
+        """Fill the pool of a stage that has one: each process has a share of its own."""
+        if not self.stage.pool:
+            return
+        rng = step_rng(recipe.seed, recipe.steps, rank + 2_000)
+        clips = self.stage.pool // processes // self.group * self.group
+        scenes = sibling_batch(rng, clips, self.group, **self.stage.scenes)
+        groups = [scenes[i : i + self.group] for i in range(0, clips, self.group)]
+        self.pool = Pool.fill(groups, self._features, quiet)
+
+    def _features(self, scenes: Sequence[Scene]) -> Tensor:
         batch = scene_batch(scenes, self.model.config.inputs)
+        heard: list[Tensor] = []
+        listening = self.model.get_submodule(self.stage.remember).register_forward_hook(
+            lambda module, given, said: heard.append(said)
+        )
+        try:
+            self.model.embed(batch.to(next(self.model.parameters()).device))
+        finally:
+            listening.remove()
+        return heard[0]
+
+    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
+        """Clips and captions; ``video_mask`` says which clips are dropped. With a pool, also its features."""
+        features: Tensor | None = None
+        if self.pool is None:
+            scenes = sibling_batch(rng, count, self.group, split, **self.stage.scenes)
+        else:
+            scenes, features = self.pool.draw(rng, count // self.group)
+        batch = scene_batch(scenes, self.model.config.inputs, blank=features is not None)
         seen = torch.from_numpy(rng.random(count) >= self.drop)
-        return replace(batch, video_mask=seen, patch_mask=self._lit(scenes, batch) if self.stage.spotlight else None)
+        lit = self._lit(scenes, batch) if self.stage.spotlight else None
+        return replace(batch, video_mask=seen, patch_mask=lit), features
 
     def _lit(self, scenes: Sequence[Scene], batch: Batch) -> Tensor:
         """Patches that hold some of an object: bool [batch, frame, row, column]."""
@@ -199,7 +234,14 @@ class Pretrain(Task):
         patches = there.reshape(len(scenes), frames, rows, there.shape[2] // rows, columns, -1)
         return torch.from_numpy(patches.mean((3, 5)) > LIT)
 
-    def losses(self, data: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, data: tuple[Batch, Tensor | None], generator: torch.Generator) -> dict[str, Tensor]:
         """The family's own."""
-        losses: dict[str, Tensor] = self.model.loss(data, generator)
+        batch, features = data
+        losses: dict[str, Tensor]
+        if features is None:
+            losses = self.model.loss(batch, generator)
+        else:  # remembered features know of no hidden patch: no code is asked for
+            none = torch.full((len(batch), *self.model.grid(batch)), IGNORE, device=features.device)
+            with standing_in(self.model, self.stage.remember, features):
+                losses = self.model.loss(batch, generator, codes=none)
         return losses

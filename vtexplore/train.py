@@ -71,6 +71,9 @@ class Task(nn.Module):
     progress: float = 0.0
     """Share of the run that is done, 0..1; set by the loop, for schedules."""
 
+    def prepare(self, recipe: Recipe, rank: int, processes: int, quiet: bool = False) -> None:
+        """What has to be there before the first step, by (seed, process) alone; nothing, for most."""
+
     def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
         """The data of one step for one process: ``count`` clips. Runs in loader processes too."""
         raise NotImplementedError
@@ -117,6 +120,7 @@ def fit(task: Task, recipe: Recipe, folder: Path, *, workers: int | None = None,
     optimizer = _optimizer(task, recipe)
     folder.mkdir(parents=True, exist_ok=True)
     start, spent_s = _resume(task, optimizer, recipe, folder)
+    task.prepare(recipe, rank, world, quiet or rank > 0)
     loader = DataLoader(
         _Steps(task, recipe, rank, recipe.batch // world),
         batch_size=None,

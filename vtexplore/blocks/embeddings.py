@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import ceil
 
 import numpy as np
@@ -55,7 +55,7 @@ class WordEmbeddings(nn.Module):
         self.norm = nn.LayerNorm(width, eps)
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("place", torch.arange(positions)[None], persistent=False)
-        self.apply(initialise)
+        self.apply(partial(initialise, width=width))
 
     def forward(self, batch: Batch) -> Stream:
         """[batch, word, channel], padding hidden. Raises ``ConfigError`` for a text longer than the positions."""

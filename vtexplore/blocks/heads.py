@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ class MaskedWords(nn.Module):
         self.dense = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width, eps)
         self.decoder = nn.Linear(width, words)
-        self.apply(initialise)
+        self.apply(partial(initialise, width=width))
         if tied is not None:
             self.decoder.weight = tied.weight
 
@@ -45,7 +47,7 @@ class Perceptron(nn.Sequential):
         self, width: int, inner: int, out: int, dropout: float = 0.1, activation: type[nn.Module] = nn.ReLU
     ) -> None:
         super().__init__(nn.Dropout(dropout), nn.Linear(width, inner), activation(), nn.Linear(inner, out))
-        self.apply(initialise)
+        self.apply(partial(initialise, width=width))
 
 
 PERCEPTRON_NAMES = ((r"([13])\.(weight|bias)", r"\1.\2"),)

@@ -1,0 +1,77 @@
+"""A pool of scenes whose videos went through a frozen backbone once.
+
+A backbone costs as much as the rest of a miniature; where it does not learn and no objective touches
+pixels, what it says of a clip need not be computed twice. Captions are told anew each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from vtexplore.world import Scene, draw_style
+
+GROUPS_AT_ONCE = 8
+
+
+class Remembered(nn.Module):
+    """Stands in for a backbone: gives what it said, whatever it is shown."""
+
+    def __init__(self, said: Tensor) -> None:
+        super().__init__()
+        self.said = said
+
+    def forward(self, *_: Any) -> Tensor:
+        """The remembered features, one row an item of the batch."""
+        return self.said
+
+
+@contextmanager
+def standing_in(model: nn.Module, name: str, said: Tensor) -> Iterator[None]:
+    """For a while, the child ``name`` of ``model`` only repeats ``said``."""
+    real = getattr(model, name)
+    setattr(model, name, Remembered(said))
+    try:
+        yield
+    finally:
+        setattr(model, name, real)
+
+
+class Pool:
+    """Groups of scenes, and what a backbone said of each: ``features`` [clip, …] in half precision."""
+
+    def __init__(self, groups: Sequence[Sequence[Scene]], features: Tensor) -> None:
+        self.groups, self.features = groups, features
+
+    @staticmethod
+    def fill(groups: Sequence[Sequence[Scene]], features_of: Any, quiet: bool = False) -> Pool:
+        """A pool of these groups (all of one size); ``features_of(scenes)`` gives [clip, …]."""
+        out: Tensor | None = None
+        size = len(groups[0])
+        for start in tqdm(range(0, len(groups), GROUPS_AT_ONCE), desc="filling the pool", disable=quiet, mininterval=2):
+            some = [scene for group in groups[start : start + GROUPS_AT_ONCE] for scene in group]
+            with torch.no_grad():
+                said = features_of(some)
+            if out is None:
+                out = torch.empty(len(groups) * size, *said.shape[1:], dtype=torch.float16)
+            out[start * size : start * size + len(some)] = said.half().cpu()
+        assert out is not None
+        return Pool(groups, out)
+
+    def draw(self, rng: np.random.Generator, groups: int) -> tuple[list[Scene], Tensor]:
+        """So many groups, each told in a fresh style: their scenes, and features [clip, …]."""
+        scenes: list[Scene] = []
+        items: list[int] = []
+        for g in rng.integers(len(self.groups), size=groups).tolist():
+            group = self.groups[g]
+            style = draw_style(rng, group[0].theme, group[0].join)
+            scenes += [replace(scene, style=style) for scene in group]
+            items += range(g * len(group), (g + 1) * len(group))
+        return scenes, self.features[items].float()
