@@ -120,7 +120,8 @@ def fit(task: Task, recipe: Recipe, folder: Path, *, workers: int | None = None,
     optimizer = _optimizer(task, recipe)
     folder.mkdir(parents=True, exist_ok=True)
     start, spent_s = _resume(task, optimizer, recipe, folder)
-    task.prepare(recipe, rank, world, quiet or rank > 0)
+    if start < recipe.steps:
+        task.prepare(recipe, rank, world, quiet or rank > 0)
     loader = DataLoader(
         _Steps(task, recipe, rank, recipe.batch // world),
         batch_size=None,
