@@ -36,6 +36,15 @@ def prefixed(rules: Rules, published: str, ours: str) -> tuple[tuple[str, str], 
     return tuple((re.escape(published) + f"(?:{p})", ours.replace("\\", r"\\") + r) for p, r in rules)
 
 
+def repeated(rules: Rules, published: str, ours: str) -> tuple[tuple[str, str], ...]:
+    """The rules of a block that is there many times, numbered: ``video_model.blocks.``, ``video.blocks.``."""
+
+    def later(r: str) -> str:  # the number is the first group, so the block's own count from the second
+        return re.sub(r"\\(\d)", lambda m: f"\\{int(m[1]) + 1}", r)
+
+    return tuple((re.escape(published) + rf"(\d+)\.(?:{p})", ours + r"\1." + later(r)) for p, r in rules)
+
+
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with ``prefix``, called by what follows it."""
     return {name[len(prefix) :]: tensors[name] for name in tensors if name.startswith(prefix)}
