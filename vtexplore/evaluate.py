@@ -176,8 +176,7 @@ def _ask(model: Any, video: Stream, items: list[int], batch: Batch) -> Iterator[
     for start in range(0, len(items), FUSED):
         some = slice(start, min(start + FUSED, len(items)))
         part = batch.take(range(some.start, some.stop))
-        text = model.text(part)
-        yield some, model.read(model.fuse(video.take(torch.tensor(items[some])), text).hidden, part)
+        yield some, model.read(video.take(torch.tensor(items[some])), model.text(part), part)
 
 
 def _texts(batch: Batch, texts: list[str], inputs: Any) -> Batch:

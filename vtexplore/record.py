@@ -204,9 +204,7 @@ def _summed(queries: tuple[Tokens, ...]) -> tuple[Tokens, ...]:
 
 def _received(weights_of: WeightsOf, queries: int) -> Tensor:
     """Attention received by each key, summed over all queries: [batch, head, 1, key]."""
-    total = sum(
-        weights_of(slice(start, start + CHUNK)).sum(dim=2, keepdim=True) for start in range(0, queries, CHUNK)
-    )
+    total = sum(weights_of(slice(start, start + CHUNK)).sum(dim=2, keepdim=True) for start in range(0, queries, CHUNK))
     assert isinstance(total, Tensor)
     return total
 

@@ -50,6 +50,11 @@ class ViTConfig:
     std: float = 0.02
 
     @property
+    def out_width(self) -> int:
+        """Channels that leave the last block."""
+        return self.width
+
+    @property
     def side(self) -> int:
         """Patches on a side of a frame."""
         return self.size_px // self.patch_px
@@ -161,7 +166,7 @@ class Block(nn.Module):
         inner: int,
         eps: float = 1e-6,
         activation: Callable[[], nn.Module] = nn.GELU,
-        attention: Callable[[int, int], nn.Module] = DividedAttention,
+        attention: type[DividedAttention | CausalAttention] = DividedAttention,
     ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import Any
 
 from vtexplore.data.text import plain, words_of
@@ -59,9 +60,7 @@ def phrases_of(text: str) -> Phrases:
 def _spacy() -> Any:
     """An English pipeline of spaCy's, or None."""
     try:
-        import spacy
-
-        return spacy.load("en_core_web_sm")
+        return import_module("spacy").load("en_core_web_sm")  # not among our requirements
     except (ImportError, OSError):
         return None
 
@@ -70,6 +69,4 @@ def _read(document: Any) -> Phrases:
     """Noun chunks without their articles (or single nouns), and verbs."""
     chunks = [" ".join(t.text for t in c if t.pos_ not in ("DET", "PRON")) for c in document.noun_chunks]
     single = [t.text for t in document if t.pos_ in ("NOUN", "PROPN")]
-    return Phrases(
-        tuple(c for c in chunks if c) or tuple(single), tuple(t.text for t in document if t.pos_ == "VERB")
-    )
+    return Phrases(tuple(c for c in chunks if c) or tuple(single), tuple(t.text for t in document if t.pos_ == "VERB"))

@@ -1,7 +1,7 @@
 """Multiple choice questions of a caption (BridgeFormer, arXiv 2201.04850, §3.2): a phrase is erased, and is the answer.
 
-    caption     the red ball slides left          phrase    red ball
-    question    the [MASK] [MASK] slides left     answer    [MASK] [MASK] [MASK] red ball
+caption     the red ball slides left          phrase    red ball
+question    the [MASK] [MASK] slides left     answer    [MASK] [MASK] [MASK] red ball
 """
 
 from __future__ import annotations
@@ -36,18 +36,21 @@ def answer(phrase: str) -> str:
 
 
 def ask(
-    captions: Sequence[str], kind: str, generator: torch.Generator, pieces: Callable[[str], int]
+    captions: Sequence[str], nouns: float, generator: torch.Generator, pieces: Callable[[str], int]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A question and its answer for each caption: one of its phrases of a ``kind``, "noun" or "verb", by chance.
+    """A question and its answer for each caption: one of its phrases, by chance.
 
-    A phrase in brackets is asked for whatever its kind.
+    It is a noun phrase with probability ``nouns``, else a verb phrase; a phrase in brackets is asked for whatever
+    it is.
     """
-    draws = torch.rand(len(captions), generator=generator, device=generator.device).tolist()
+    draws = torch.rand(len(captions), 2, generator=generator, device=generator.device).tolist()
     pairs = []
-    for caption, draw in zip(captions, draws, strict=True):
-        by_hand = bracketed(caption)
-        caption, found = (by_hand[0], (by_hand[1],)) if by_hand else (caption, phrases_of(caption).of(kind))
-        phrase = found[int(draw * len(found))]
+    for caption, (coin, draw) in zip(captions, draws, strict=True):
+        if by_hand := bracketed(caption):
+            caption, phrase = by_hand
+        else:
+            found = phrases_of(caption).of("noun" if coin < nouns else "verb")
+            phrase = found[int(draw * len(found))]
         pairs.append((question(caption, phrase, pieces), answer(phrase)))
     questions, answers = zip(*pairs, strict=True)
     return questions, answers

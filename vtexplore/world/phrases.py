@@ -56,7 +56,8 @@ def verbs(words: Words) -> Iterator[tuple[Phrase, ...]]:
 
 def tagged(text: str, theme: Theme = SHAPES_THEME) -> tuple[Phrase, ...]:
     """What each word of a sentence is, by the words of the theme; others are "function". Commas do not count."""
-    known, out = _roles(theme), []
+    known = _roles(theme)
+    out: list[Phrase] = []
     for at, word in enumerate(text.split()):
         role, concept = known.get(word.strip(",.").lower(), ("function", word))
         if role == "colour" and out and out[-1].role == "verb":
@@ -68,7 +69,7 @@ def tagged(text: str, theme: Theme = SHAPES_THEME) -> tuple[Phrase, ...]:
 @lru_cache(maxsize=8)
 def _roles(theme: Theme) -> dict[str, tuple[str, str]]:
     """Role and concept of every word that has one."""
-    out = {}
+    out: dict[str, tuple[str, str]] = {}
     for voice in theme.voices:
         tables = {"colour": theme.colours, "shape": theme.shapes, "background": theme.backgrounds}
         for role, concepts in tables.items():
