@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vtexplore import registry
-from vtexplore.evaluate import Tally, evaluate
+from vtexplore.evaluate import evaluate
+from vtexplore.measures.tally import Tally
 from vtexplore.models.violet import VIOLET  # the family whose heads the oracle imitates
 from vtexplore.types import Batch, Output, Stream
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from vtexplore.types import Phrase
 from vtexplore.world.shapes import SHAPES_THEME
-from vtexplore.world.theme import Theme
+from vtexplore.world.theme import Theme, Voice
 
 Words = Sequence[Phrase]
 _TELLS = ("direction", "target", "relation")  # what belongs to a verb
@@ -52,6 +52,13 @@ def verbs(words: Words) -> Iterator[tuple[Phrase, ...]]:
             at = end
         else:
             at += 1
+
+
+def spelled(theme: Theme, voice: Voice, kind: str, target: str | None = None) -> str:
+    """The verb phrase of an action in a voice: "slides left", "becomes blue"."""
+    says = voice.says.get(kind, theme.actions[kind].says)
+    words = [Phrase(i, voice.word((target or c) if r == "target" else c), r, c) for i, (c, r) in enumerate(says)]
+    return " ".join(w.text for w in next(verbs(words)))
 
 
 def tagged(text: str, theme: Theme = SHAPES_THEME) -> tuple[Phrase, ...]:
