@@ -63,16 +63,16 @@ class Part:
 
 
 class _Backbone(nn.Module):
-    """A Video Swin or a ViT that takes pixels in 0..1 and gives a grid."""
+    """A Video Swin or a ViT that takes pixels in 0..1 and gives a grid, and a ViT's summary of it."""
 
     def __init__(self, tower: VideoSwin | ViT) -> None:
         super().__init__()
         self.tower = tower
 
-    def forward(self, video: Tensor) -> Tensor:
-        """[batch, frame, rgb, height, width] to [batch, frame, row, column, channel]."""
+    def forward(self, video: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[batch, frame, rgb, height, width] to [batch, frame, row, column, channel] and [batch, channel] or None."""
         pixels = video_swin.normalise(video)
-        return self.tower.patches(pixels) if isinstance(self.tower, ViT) else self.tower(pixels)
+        return self.tower.read(pixels) if isinstance(self.tower, ViT) else (self.tower(pixels), None)
 
 
 def _eyes(frames: int | None, spread: bool = True) -> Callable[[Any, str], Task]:

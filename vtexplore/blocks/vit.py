@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 from jaxtyping import Float
@@ -233,12 +233,12 @@ class ViT(nn.Module):
         """Normalised pixels to what leaves the last block, normed."""
         return self.norm(self.states(pixels)[-1].hidden)
 
-    def patches(
+    def read(
         self, pixels: Float[Tensor, "batch frame rgb height width"]
-    ) -> Float[Tensor, "batch frame row column channel"]:
-        """The same without the [CLS], as a grid."""
-        side = self.config.side
-        return self(pixels)[:, 1:].unflatten(1, (pixels.shape[1], side, side))
+    ) -> tuple[Float[Tensor, "batch frame row column channel"], Float[Tensor, "batch channel"]]:
+        """The same as a grid of patches, and the [CLS]."""
+        side, x = self.config.side, self(pixels)
+        return x[:, 1:].unflatten(1, (pixels.shape[1], side, side)), x[:, 0]
 
 
 # ── what the positions stand for ──────────────────────────────────────────────────────────────────
@@ -252,7 +252,7 @@ def sees(batch: Batch, grid: tuple[int, int, int]) -> Tensor:
 def behind_cls(patches: TokensOfBatch) -> TokensOfBatch:
     """The Tokens of a [CLS] of the whole clip, and then those of the patches."""
     first = Tokens.make(["[CLS] of the clip"], [{"video", "special"}])
-    return lambda: [first + tokens for tokens in patches()]
+    return cache(lambda: [first + tokens for tokens in patches()])
 
 
 def unnamed(batch: int, tokens: int) -> TokensOfBatch:

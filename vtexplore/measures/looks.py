@@ -33,12 +33,9 @@ class Looks:
     videos: dict[str, Stream]
 
     def shown(self, look: str) -> Batch:
-        """The batch with its videos hidden, or each other's ("hidden", "wrong"), or as it is ("true")."""
-        if look == "hidden":
-            return hidden(self.batch)
-        if look == "wrong":
-            return replace(self.batch, video=self.batch.video.roll(1, 0))
-        return self.batch
+        """The batch with other videos: "true", "hidden", "even", "wrong"."""
+        wrong = replace(self.batch, video=self.batch.video.roll(1, 0))
+        return {"true": self.batch, "hidden": hidden(self.batch), "even": mean_colour(self.batch), "wrong": wrong}[look]
 
 
 def looks_of(model: Any, scenes: Sequence[Scene]) -> Looks:

@@ -30,7 +30,7 @@ from vtexplore.world import Scene, sample_scene
 from vtexplore.world.phrases import nouns, spelled, verbs
 
 CHOICES = 5
-LOOKS = ("true", "hidden", "wrong")
+LOOKS = ("true", "even", "wrong")
 AT_ONCE = 64
 HEAD_CLIPS = 256  # of the training split, on which the head is chosen
 

@@ -16,7 +16,7 @@ video what would answer. Both encoders learn to keep what such questions need; t
 A text with [MASK] in it is a question: without ``batch.question``, the bridge is asked the text itself. The video
 knows no order of frames, so neither do scores. A match is the cosine of the video's and the text's embeddings.
 
-Deviations: what a batch declares unseen (clips, which then are nobody's pair, or patches) is hidden from
+Deviations: what a batch declares unseen (clips, which then take no part, or patches) is hidden from
 attention. A caption without any phrase is asked for one of its words (the published sampler draws a bracket).
 All else, oddities included, is the published code's; a miniature's card lists its own.
 """
@@ -140,7 +140,8 @@ class BridgeFormer(nn.Module):
         told, answers = (self.embed_text(self.text(texts, cls)) for texts in (batch, batch.answer))
         pairs = contrastive.cosine(told, self.embed_video(seen[-1]))  # [text, video]
         choices = contrastive.cosine(answers, self.ask(seen, asked))  # [answer, question]
-        return {"pairs": contrastive.loss(pairs, batch.has_video), "questions": contrastive.loss(choices)}
+        # Without patches to hear, the bridge knows nothing, not even the question: such clips are asked nothing.
+        return {name: contrastive.loss(x, batch.has_video) for name, x in (("pairs", pairs), ("questions", choices))}
 
     def questions(self, batch: Batch, generator: torch.Generator) -> Batch:
         """The batch with a question about a noun or a verb of each text, and its answer."""
