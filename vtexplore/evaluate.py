@@ -71,6 +71,10 @@ class Evaluation:
             lines += [
                 f"  {m:<16} {v['value']:.3f}  [{v['low']:.3f}, {v['high']:.3f}]" for m, v in head["metrics"].items()
             ]
+            lines += [
+                f"questions about a {kind} are answered by looking with {place['site']} head {place['head']}"
+                for kind, place in head.get("questions", {}).items()
+            ]
         return "\n".join([about, *lines])
 
 

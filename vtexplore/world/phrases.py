@@ -21,37 +21,35 @@ _TELLS = ("direction", "target", "relation")  # what belongs to a verb
 
 
 def nouns(words: Words) -> Iterator[tuple[Phrase, ...]]:
-    """Runs of words that name an object, or the ground."""
-    run: list[Phrase] = []
-    for word in (*words, None):
-        named = word is not None and word.role in ("colour", "shape")
-        if run and (not named or run[-1].role == "shape" or (word and word.objects != run[-1].objects)):
-            yield tuple(run)
-            run = []
-        if named and word is not None:
-            run.append(word)
+    """A shape with its colour, if that stands before it; the look of the ground with the word for it."""
     for at, word in enumerate(words):
-        if word.role == "background":
+        if word.role == "shape":
+            yield tuple(words[at - 1 if at and words[at - 1].role == "colour" else at : at + 1])
+        elif word.role == "background":
             yield tuple(words[at : at + 2])
 
 
 def verbs(words: Words) -> Iterator[tuple[Phrase, ...]]:
-    """Runs of words that tell an event, from the first that says something to the last."""
+    """What tells an event: a verb, and the direction, colour or place that goes with it."""
     at = 0
     while at < len(words):
-        first = words[at]
-        if first.role == "verb" or (first.role == "relation" and first.concept not in ("front", "back")):
-            end = at + 1
-            for further in range(at + 1, min(at + 3, len(words))):
-                if words[further].role in _TELLS and first.role == "verb":
-                    end = further + 1
-                    break
-                if words[further].role != "function" or words[further].concept != "in":
-                    break
-            yield tuple(words[at:end])
-            at = end
-        else:
-            at += 1
+        phrase = _verb_at(words, at)
+        if phrase:
+            yield phrase
+        at += max(1, len(phrase))
+
+
+def _verb_at(words: Words, at: int) -> tuple[Phrase, ...]:
+    """The verb phrase that begins with a word, or nothing."""
+    first, after = words[at], words[at + 1 : at + 3]
+    if first.role == "relation":  # "collides" says it all
+        return (first,)
+    if first.role != "verb" or not after:
+        return (first,) if first.role == "verb" else ()
+    if after[0].role in _TELLS:
+        return (first, after[0])
+    passing = len(after) == 2 and after[0].concept == "in" and after[1].role == "relation"
+    return (first, *after) if passing else (first,)
 
 
 def spelled(theme: Theme, voice: Voice, kind: str, target: str | None = None) -> str:
