@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vtexplore import registry
-from vtexplore.evaluate import Tally, evaluate
+from vtexplore.evaluate import evaluate
+from vtexplore.measures.tally import Tally
 from vtexplore.models.violet import VIOLET  # the family whose heads the oracle imitates
 from vtexplore.types import Batch, Output, Stream
 
@@ -38,11 +39,8 @@ class Oracle:
         hidden = torch.tensor(keys, dtype=torch.float64)[:, None, None]
         return Stream(hidden, torch.ones(len(keys), 1, dtype=torch.bool), lambda: [])
 
-    def fuse(self, video: Stream, text: Stream) -> Stream:
-        return Stream(torch.cat([video.hidden, text.hidden], 1), torch.cat([video.mask, text.mask], 1), lambda: [])
-
-    def read(self, joint: Tensor, batch: Batch) -> Output:
-        shown, told = joint[:, 0, 0], joint[:, 1, 0]
+    def read(self, video: Stream, text: Stream, batch: Batch) -> Output:
+        shown, told = video.hidden[:, 0, 0], text.hidden[:, 0, 0]
         logits = torch.zeros(*batch.word_ids.shape, self.ids.size)
         for row, key in enumerate(shown.long().tolist()):
             if key in self.captions and not self.blind:

@@ -23,7 +23,7 @@ FLOORS = (
     {"errors", "assets", "files", "types"},
     {"blocks", "objectives", "data", "world", "registry", "weights"},
     {"models", "record", "train", "eyes", "pool", "tasks", "miniatures"},
-    {"probes", "evaluate"},
+    {"probes", "measures", "evaluate"},
     {"views"},
     {"widgets"},
     {"cli", "tour", "course", "readme"},

@@ -160,6 +160,46 @@ def test_windows_are_kept_when_asked_for_and_scattered_on_request() -> None:
     assert torch.allclose(mean.weights[:, 0], local.weights.mean(1))
 
 
+class PerFrame(torch.nn.Module):
+    """Two words, each repeated for two frames, look at the two patches of their frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tap = Tap()
+        name_taps(self)
+        self.tap.site = "cross"
+
+    def forward(self, batch: Batch) -> Output:
+        q, k = (torch.randn(len(batch), 2 * 3, 2, 5, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
+        words = [Tokens.make(list("abab"), [{"text"}] * 4)] * len(batch)
+        patches = [Tokens.make(["cls", *"pqrs"], [{"video"}] * 5)] * len(batch)
+        keys = torch.tensor([[0, 1, 2], [0, 3, 4]])
+        k = torch.cat([k, k[:, :, :1]], dim=2)
+        heard = attend(
+            self.tap, q, k, k, queries=lambda: words, keys=lambda: patches,
+            groups=torch.tensor([[0, 1], [2, 3]]), key_groups=keys,
+        )  # fmt: skip
+        return Output(video_embedding=heard.flatten(1))
+
+
+def test_words_that_look_around_in_groups_are_rows_like_others(tmp_path: Any) -> None:
+    model, some = PerFrame(), nothing(2)
+    local = record(model, some, rows="all").attention["cross"]
+    assert local.weights.shape == (2, 3, 2, 2, 3) and local.groups is not None and local.key_groups is not None
+    full = local.full()
+    assert full.shape == (2, 3, 4, 5) and torch.allclose(full.sum(-1), torch.ones(()), atol=1e-6)
+    assert not full[..., :2, 3:].any() and not full[..., 2:, 1:3].any() and full[..., 0].all()
+    rows = record(model, some).attention["cross"]
+    assert rows.groups is None and torch.equal(rows.weights, full)
+    picked = record(model, some, rows=[2, 0]).attention["cross"]
+    assert torch.equal(picked.weights, full[:, :, [2, 0]]) and picked.queries[0].labels == ("a", "a")
+    received = record(model, some, reduce="received").attention["cross"]
+    assert torch.allclose(received.weights, full.sum(2, keepdim=True))
+    record(model, some, rows="all").save(tmp_path / "kept")
+    back = Record.load(tmp_path / "kept").attention["cross"]
+    assert torch.equal(back.full(), full)
+
+
 def test_a_prefix_names_all_sites_below(toy_model: Any, batch: Batch) -> None:
     assert sites(toy_model) == ("layers.0", "layers.1")
     assert set(record(toy_model, batch, sites="layers").attention) == {"layers.0", "layers.1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,7 +12,7 @@ from vtexplore import registry
 from vtexplore.data.prepare import prepare
 from vtexplore.data.text import vocabulary
 from vtexplore.eyes import MIN_COVER, label
-from vtexplore.miniatures import host_of
+from vtexplore.miniatures import PARTS, host_of
 from vtexplore.registry import Pretraining, Stage
 from vtexplore.tasks import Codes, Pretrain, Words, scene_batch, scene_times
 from vtexplore.train import step_rng
@@ -77,6 +78,15 @@ def test_tasks_draw_and_lose_on_every_part() -> None:
     assert all(p.grad is not None for p in codes.parameters())
 
 
+def test_a_summary_says_which_looks_are_there() -> None:
+    host, prefix = host_of("vit")
+    task = PARTS["vit"].stages["stills"][0](host, prefix)
+    losses = task.losses(task.draw(step_rng(0, 0), 4), torch.Generator())
+    task.total(losses).backward()
+    assert {"looks", "_looks%", "colour", "outline"} <= set(losses)
+    assert all(p.grad is not None for n, p in task.named_parameters() if "action" not in n)
+
+
 def pretrain(name: str, drop: float) -> Pretrain:
     return Pretrain(registry.build(name), Pretraining(drop=drop), Stage(steps=1))
 
@@ -90,14 +100,19 @@ def test_the_same_step_draws_the_same_batch() -> None:
 
 
 def test_a_dropped_clip_teaches_nothing_about_its_video() -> None:
-    """With every clip hidden, no loss but the words' is left."""
+    """With every clip hidden, no loss depends on pixels, and those that pair clips with texts are 0."""
     for name in registry.names():
         model = registry.build(name)
         task = Pretrain(model, Pretraining(drop=1.0), Stage(1))
         batch, _ = task.draw(step_rng(0, 0), 8)
         assert batch.video_mask is not None and not batch.video_mask.any()
-        losses = task.losses((batch, None), torch.Generator().manual_seed(0))
-        assert losses["match"] == 0 and losses["codes"] == 0 and losses["words"] > 0
+        losses, others = (
+            task.losses((replace(batch, video=video), None), torch.Generator().manual_seed(0))
+            for video in (batch.video, 1 - batch.video)
+        )
+        for loss in losses:
+            assert torch.allclose(losses[loss], others[loss], atol=1e-5), (name, loss)
+        assert any(loss == 0 for loss in losses.values()), name
 
 
 def test_no_training_batch_holds_a_heldout_combination() -> None:

@@ -140,3 +140,13 @@ def test_too_large_for_halves(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"head\.bias does not fit"):
         save_miniature(model, "toy", {}, tmp_path, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_part_may_be_called_something_else() -> None:
+    from vtexplore.weights import placed, repeated, translate
+
+    shared = {"text.word": torch.zeros(1), "fusion.layers.0": torch.ones(1), "head": torch.ones(2)}
+    assert set(placed(shared, "eyes.")) == {"eyes.text.word", "eyes.fusion.layers.0", "eyes.head"}
+    assert set(placed(shared, {"text.": "words.", "fusion.": "encoder."})) == {"words.word", "encoder.layers.0"}
+    rules = repeated(((r"norm(\d)\.(\w+)", r"n\2_\1"),), "a.blocks.", "b.")
+    assert translate(["a.blocks.11.norm3.bias"], rules) == {"a.blocks.11.norm3.bias": "b.11.nbias_3"}

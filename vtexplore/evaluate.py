@@ -10,45 +10,24 @@ Only heads are asked for, so any family with them can be measured.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from vtexplore.assets import find
-from vtexplore.data.text import encode
 from vtexplore.files import writing
-from vtexplore.probes.fill_mask import hidden, mean_colour
-from vtexplore.probes.grounding import bootstrap, ground
+from vtexplore.measures import questions, retrieval
+from vtexplore.measures.looks import SHOWN, Looks, ask, looks_of, texts_beside
+from vtexplore.measures.tally import Rate, Tally
+from vtexplore.probes.grounding import ground
 from vtexplore.registry import family, load
-from vtexplore.tasks import scene_batch
-from vtexplore.types import Batch, Stream
 from vtexplore.world import FOIL_KINDS, Scene, sample_scene
 
 CONTENT = ("colour", "shape", "verb", "direction", "target", "relation", "background")
 SCENES = 64  # at one time
-FUSED = 128  # pairs at one time
 HEAD_CLIPS = 256  # clips of the training split on which the grounding head is chosen
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share of items, 0..1, with its 95 % interval over ``clips`` clips."""
-
-    value: float
-    low: float
-    high: float
-    clips: int
-
-    def __str__(self) -> str:
-        return f"{100 * self.value:5.1f} %  [{100 * self.low:.1f}, {100 * self.high:.1f}]  n = {self.clips}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, four digits."""
-        return {k: round(v, 4) for k, v in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -92,32 +71,14 @@ class Evaluation:
             lines += [
                 f"  {m:<16} {v['value']:.3f}  [{v['low']:.3f}, {v['high']:.3f}]" for m, v in head["metrics"].items()
             ]
+            lines += [
+                f"questions about a {kind} are answered by looking with {place['site']} head {place['head']}"
+                for kind, place in head.get("questions", {}).items()
+            ]
         return "\n".join([about, *lines])
 
 
-@dataclass
-class Tally:
-    """Items of named measurements with the clip that each belongs to."""
-
-    values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    clips: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, name: str, value: float, clip: int) -> None:
-        """One item: usually 1.0 right, 0.0 wrong, 0.5 a tie."""
-        self.values[name].append(float(value))
-        self.clips[name].append(clip)
-
-    def rates(self) -> dict[str, Rate]:
-        """All of them, in the order in which they first came up."""
-        out = {}
-        for name, values in self.values.items():
-            clips = np.array(self.clips[name])
-            mean, low, high = bootstrap(np.array(values)[:, None], clips)
-            out[name] = Rate(float(mean[0]), float(low[0]), float(high[0]), len(set(self.clips[name])))
-        return out
-
-
-PARTS = ("words", "matching", "grounding")
+PARTS = ("words", "matching", "retrieval", "questions", "grounding")
 
 
 def evaluate(
@@ -126,116 +87,65 @@ def evaluate(
     """Measure a family's miniature (or ``model`` in its place) on ``n`` fresh held-out scenes.
 
     Masked content words: each alone is hidden, whole, and must come out on top of the whole vocabulary.
-    Matching: the true caption must score higher than a foil (a tie counts half).
+    Matching: the true caption must score higher than a foil (a tie counts half). Retrieval: of many videos, a
+    caption must find its own. Questions: of five answers, the right one. Grounding: where words look.
     """
     from tqdm.auto import tqdm
 
     model = load(name) if model is None else model
     heads = family(name).heads
-    tally = Tally()
+    tally, found = Tally(), retrieval.Gallery()
     rng = np.random.default_rng([seed, 0xE7A1])
     bar = tqdm(total=n, unit="clip", disable=quiet, desc=f"evaluating {name}")
     with torch.inference_mode():
         for start in range(0, n, SCENES):
             scenes = [sample_scene(rng, "heldout") for _ in range(min(SCENES, n - start))]
-            looks = _looks(model, scenes)
+            looks = looks_of(model, scenes)
             if "word_logits" in heads and "words" in parts:
                 _masked_words(model, scenes, looks, tally, start)
             if "match_logits" in heads and "matching" in parts:
                 _matching(model, scenes, looks, tally, start, rng)
+            if {"video_embedding", "text_embedding"} <= set(heads) and "retrieval" in parts:
+                found.add(model, scenes, looks)
+            if "answer_embedding" in heads and "questions" in parts:
+                questions.choose(model, scenes, looks, tally, start, rng)
             bar.update(len(scenes))
     bar.close()
+    found.rank(tally)
     head = _grounding(model, n, seed) if "grounding" in parts else {}
+    if "answer_embedding" in heads and "grounding" in parts:
+        head["questions"] = questions.ground(model, n, seed, tally)
     return Evaluation(name, getattr(model, "weights_hash", None), seed, n, tally.rates(), head)
-
-
-# ── what the model is shown ───────────────────────────────────────────────────────────────────────
-
-
-def _looks(model: Any, scenes: list[Scene]) -> dict[str, Stream]:
-    """The scenes' videos, embedded once: as they are, gone (two kinds), each other's, and backwards."""
-    batch = scene_batch(scenes, model.inputs)
-    backwards = scene_batch([s.reversed() for s in scenes], model.inputs)
-
-    def video(shown: Batch) -> Stream:
-        stream: Stream = model.embed(shown)[0]
-        return stream
-
-    true = video(batch)
-    return {
-        "true": true,
-        "hidden": video(hidden(batch)),
-        "even": video(mean_colour(batch)),
-        "wrong": true.take(torch.arange(len(scenes)).roll(1)),
-        "reversed": video(backwards),
-    }
-
-
-def _ask(model: Any, video: Stream, items: list[int], batch: Batch) -> Iterator[tuple[slice, Any]]:
-    """Outputs for pairs of ``items`` of a video stream and the texts of ``batch``, some at a time."""
-    for start in range(0, len(items), FUSED):
-        some = slice(start, min(start + FUSED, len(items)))
-        part = batch.take(range(some.start, some.stop))
-        text = model.text(part)
-        yield some, model.read(model.fuse(video.take(torch.tensor(items[some])), text).hidden, part)
-
-
-def _texts(batch: Batch, texts: list[str], inputs: Any) -> Batch:
-    """``texts`` as a batch that borrows the picture size of ``batch`` (its pixels are not looked at again)."""
-    words = encode(texts, inputs.max_words, inputs.vocabulary)
-    pixels = batch.video[:1].expand(len(texts), *batch.video.shape[1:])
-    count = len(texts)
-    return Batch(
-        video=pixels,
-        times_s=np.repeat(batch.times_s[:1], count, 0),
-        view=np.repeat(batch.view[:1], count, 0),
-        durations_s=np.repeat(batch.durations_s[:1], count),
-        word_ids=torch.from_numpy(words.ids),
-        word_mask=torch.from_numpy(words.mask),
-        texts=tuple(texts),
-        pieces=words.pieces,
-        piece_words=words.piece_words,
-    )
 
 
 # ── the measurements ──────────────────────────────────────────────────────────────────────────────
 
 
-def _masked_words(model: Any, scenes: list[Scene], looks: dict[str, Stream], tally: Tally, first: int) -> None:
+def _masked_words(model: Any, scenes: list[Scene], looks: Looks, tally: Tally, first: int) -> None:
     asked = [(i, w) for i, s in enumerate(scenes) for w in s.caption.words if w.role in CONTENT]
     inputs = model.inputs
-    template = scene_batch(scenes[:1], inputs)
-    batch = _texts(template, [scenes[i].caption.text for i, _ in asked], inputs)
+    batch = texts_beside(looks.batch, [scenes[i].caption.text for i, _ in asked], inputs)
     at = torch.from_numpy(batch.piece_words == np.array([w.word for _, w in asked])[:, None])
     if at.shape[1] < batch.word_ids.shape[1]:
         at = torch.nn.functional.pad(at, (0, batch.word_ids.shape[1] - at.shape[1]))
     truth = batch.word_ids
     batch = replace(batch, word_ids=truth.masked_fill(at, model.ids.mask))
     items = [i for i, _ in asked]
-    for look, video in looks.items():
-        for some, output in _ask(model, video, items, batch):
+    for look, video in looks.videos.items():
+        for some, output in ask(model, video, items, batch):
             right = (output.word_logits.argmax(-1) == truth[some]) | ~at[some]
             for k, good in enumerate(right.all(1).tolist(), some.start):
                 i, word = asked[k]
                 if look != "reversed":
-                    tally.add(f"masked words: {_SHOWN[look]}", good, first + i)
+                    tally.add(f"masked words: {SHOWN[look]}", good, first + i)
                 if look == "true":
                     tally.add(f"masked {word.role}: the clip", good, first + i)
                 if word.role == "direction" and look in ("hidden", "reversed"):
-                    tally.add(f"masked direction: {_SHOWN[look]}", good, first + i)
-
-
-_SHOWN = {
-    "true": "the clip",
-    "hidden": "no clip (hidden)",
-    "even": "no clip (even colour)",
-    "wrong": "a wrong clip",
-    "reversed": "the reversed clip",
-}
+                    tally.add(f"masked direction: {SHOWN[look]}", good, first + i)
 
 
 def _matching(
-    model: Any, scenes: list[Scene], looks: dict[str, Stream], tally: Tally, first: int, rng: np.random.Generator
+    model: Any, scenes: list[Scene], looks: Looks, tally: Tally, first: int, rng: np.random.Generator
 ) -> None:
     texts, rows = [s.caption.text for s in scenes], list(range(len(scenes)))
     kinds = ["true caption"] * len(scenes)
@@ -251,14 +161,14 @@ def _matching(
                 texts.append(foil.caption.text)
                 rows.append(i)
                 kinds.append(kind)
-    batch = _texts(scene_batch(scenes[:1], model.inputs), texts, model.inputs)
+    batch = texts_beside(looks.batch, texts, model.inputs)
     for look in ("true", "wrong"):
-        scores = torch.cat([out.match_logits for _, out in _ask(model, looks[look], rows, batch)])
+        scores = torch.cat([out.match_logits for _, out in ask(model, looks.videos[look], rows, batch)])
         for kind, row, score in zip(kinds, rows, scores.tolist(), strict=True):
             if kind != "true caption":
                 own = float(scores[row])
                 won = float(own > score) + 0.5 * float(own == score)
-                tally.add(f"matching, {kind.replace('_', ' ')}: {_SHOWN[look]}", won, first + row)
+                tally.add(f"matching, {kind.replace('_', ' ')}: {SHOWN[look]}", won, first + row)
 
 
 def _grounding(model: Any, n: int, seed: int) -> dict[str, Any]:

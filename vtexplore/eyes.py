@@ -2,7 +2,8 @@
 
 The published models start from backbones that were supervised on ImageNet or Kinetics; the miniatures'
 backbones are supervised on the world, at each place of their grid: which colour and which shape is
-seen there, what that object is doing, and on what background. The classifier on top is thrown away.
+seen there, what that object is doing, and on what background; a backbone that sums a picture up (a ViT's [CLS])
+also says which looks are in it. The classifier on top is thrown away.
 """
 
 from __future__ import annotations
@@ -117,9 +118,12 @@ def object_labels(scenes: Sequence[Scene], times_s: np.ndarray) -> tuple[np.ndar
 
 
 class Eyes(Task):
-    """A backbone under training: ``backbone(video)`` gives [batch, frame, row, column, channel]."""
+    """A backbone under training.
 
-    weight = {"outline": 3.0, "colour": 1.0, "shape": 1.0, "action": 1.5, "background": 0.2}  # noqa: RUF012
+    ``backbone(video)`` gives a grid [batch, frame, row, column, channel], and a summary [batch, channel] or None.
+    """
+
+    weight = {"looks": 10.0, "outline": 3.0, "colour": 1.0, "shape": 1.0, "action": 1.5, "background": 0.2}  # noqa: RUF012
 
     def __init__(
         self, backbone: nn.Module, width: int, theme: Theme, frames: int, size_px: int, stride_px: int
@@ -134,6 +138,7 @@ class Eyes(Task):
         self.action = nn.Linear(width, 1 + len(theme.kinds()))
         self.outline = nn.Linear(width, FINE**2)
         self.background = nn.Linear(width, len(theme.backgrounds))
+        self.looks = nn.Linear(width, len(theme.colours) * len(theme.shapes))
 
     def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
         """Scenes as (video uint8, labels)."""
@@ -146,7 +151,7 @@ class Eyes(Task):
     def losses(self, data: tuple[Tensor, Labels], generator: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy at each place; empty places count little, or they would drown the rest."""
         video, truth = data
-        x = self.backbone(pixels(video))  # [batch, frame, row, column, channel]
+        x, summary = self.backbone(pixels(video))  # [batch, frame, row, column, channel], [batch, channel]
         there = truth.colour >= 0
         share = torch.where(there, 1.0, 0.15)
         share = share / share.sum()
@@ -165,7 +170,7 @@ class Eyes(Task):
         visible = seen > 0.5
         pooled = pooled[visible] / seen[visible][:, None]
         o_shape, o_action = self.shape(pooled), self.action(pooled)
-        return {
+        return self._summed_up(summary, truth) | {
             "o_shape": F.cross_entropy(o_shape, truth.object_shape[visible] + 1),
             "o_action": -(truth.object_action[visible] * F.log_softmax(o_action, -1)).sum(-1).mean(),
             "_o_shape%": (o_shape.argmax(-1) - 1 == truth.object_shape[visible]).float().mean(),
@@ -177,6 +182,19 @@ class Eyes(Task):
             "_colour%": (colour[there].argmax(-1) - 1 == truth.colour[there]).float().mean(),
             "_shape%": (shape[there].argmax(-1) - 1 == truth.shape[there]).float().mean(),
             "_action%": right.float().mean(),
+        }
+
+    def _summed_up(self, summary: Tensor | None, truth: Labels) -> dict[str, Tensor]:
+        """Which looks (a colour and a shape) are anywhere in the picture? Nothing, if nobody sums it up."""
+        if summary is None:
+            return {}
+        count = self.looks.out_features
+        index = torch.where(truth.colour >= 0, truth.colour * len(self.theme.shapes) + truth.shape, count).flatten(1)
+        there = summary.new_zeros(len(summary), count + 1).scatter(1, index, 1.0)[:, :count]
+        said = self.looks(summary)
+        return {
+            "looks": F.binary_cross_entropy_with_logits(said, there),
+            "_looks%": (said > 0)[there > 0].float().mean(),
         }
 
 

@@ -28,6 +28,7 @@ from vtexplore.assets import find
 from vtexplore.blocks import video_swin
 from vtexplore.blocks.dvae import STRIDE_PX
 from vtexplore.blocks.video_swin import VideoSwin
+from vtexplore.blocks.vit import ViT
 from vtexplore.errors import ConfigError
 from vtexplore.eyes import Eyes
 from vtexplore.tasks import Codes, Pretrain, Words
@@ -62,26 +63,25 @@ class Part:
 
 
 class _Backbone(nn.Module):
-    """A Video Swin that takes pixels in 0..1."""
+    """A Video Swin or a ViT that takes pixels in 0..1 and gives a grid, and a ViT's summary of it."""
 
-    def __init__(self, swin: VideoSwin) -> None:
+    def __init__(self, tower: VideoSwin | ViT) -> None:
         super().__init__()
-        self.swin = swin
+        self.tower = tower
 
-    def forward(self, video: Tensor) -> Tensor:
-        """[batch, frame, rgb, height, width] to [batch, frame, row, column, channel]."""
-        out: Tensor = self.swin(video_swin.normalise(video))
-        return out
+    def forward(self, video: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[batch, frame, rgb, height, width] to [batch, frame, row, column, channel] and [batch, channel] or None."""
+        pixels = video_swin.normalise(video)
+        return self.tower.read(pixels) if isinstance(self.tower, ViT) else (self.tower(pixels), None)
 
 
 def _eyes(frames: int | None, spread: bool = True) -> Callable[[Any, str], Task]:
     def task(host: Any, prefix: str) -> Task:
-        swin, inputs = host.get_submodule(prefix.rstrip(".")), host.config.inputs
+        tower, inputs = host.get_submodule(prefix.rstrip(".")), host.config.inputs
         if frames is None and spread:
-            video_swin.spread_over_time(swin)
-        stride = swin.config.patch[1] * 2 ** (len(swin.config.depths) - 1)
-        seen = inputs.frames if frames is None else frames
-        return Eyes(_Backbone(swin), swin.config.out_width, SHAPES_THEME, seen, inputs.size_px, stride)
+            video_swin.spread_over_time(tower)
+        seen, sizes = inputs.frames if frames is None else frames, tower.config
+        return Eyes(_Backbone(tower), sizes.out_width, SHAPES_THEME, seen, inputs.size_px, sizes.patch_px)
 
     return task
 
@@ -108,6 +108,13 @@ PARTS = {
             "clips, warm restart": (_eyes(None, spread=False), Recipe(steps=400, batch=32, lr=2e-3)),
         },
     ),
+    "vit": Part(
+        "Vision transformer, supervised by the world's labels at each place, on stills",
+        {
+            "stills": (_eyes(1), Recipe(steps=2500, batch=128, lr=2e-3)),
+            "stills, warm restart": (_eyes(1), Recipe(steps=1000, batch=128, lr=1e-3)),
+        },
+    ),
     "dvae": Part(
         "Discrete VAE, trained to paint frames again",
         {
@@ -126,10 +133,10 @@ PARTS = {
 def host_of(kind: str) -> tuple[Any, str]:
     """A fresh miniature that has a part, and the prefix of the part's names in it."""
     for name in registry.names():
-        page = registry.family(name)
-        if kind in page.parts:
+        prefix = registry.family(name).parts.get(kind)
+        if isinstance(prefix, str):  # not a family that takes but some of the part
             torch.manual_seed(0)
-            return registry.build(name).train(), page.parts[kind]
+            return registry.build(name).train(), prefix
     raise ConfigError(f"No family has a part called {kind!r}; there are {', '.join(PARTS)}.")
 
 

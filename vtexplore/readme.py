@@ -35,7 +35,13 @@ BARS = {  # what a miniature was built to; the end of the interval that is neare
     "matching, object: the clip": 0.85,
     "matching, reversed verb: the clip": 0.90,
     "matching, order: the clip": 0.75,
+    "noun questions: the clip": 0.95,
+    "noun questions: a wrong clip": -0.35,
+    "verb questions: the clip": 0.95,
+    "verb questions: a wrong clip": -0.35,
+    "retrieval, 1st of 256: the clip": 0.70,
 }
+BLIND = "matching"  # bars of this kind are not for a family that says no words: order, say, it cannot see
 NULLS = {f"masked words: {c}" for c in ("no clip (hidden)", "no clip (even colour)", "a wrong clip")}
 BELOW, MASS, POINTING = 0.45, 4, 0.75  # nulls below the clip; times an even map; share of words
 
@@ -46,7 +52,7 @@ def _bar(key: str, rates: dict[str, Any]) -> str:
     if key in NULLS:
         gap = rates["masked words: the clip"]["low"] - rate["high"]
         return _reached(f"≥ {100 * BELOW:.0f} points below the clip", gap >= BELOW)
-    if key not in BARS:
+    if key not in BARS or (key.startswith(BLIND) and "masked words: the clip" not in rates):
         return "–"
     bar = BARS[key]
     good = rate["low"] >= bar if bar > 0 else rate["high"] <= -bar
@@ -79,7 +85,8 @@ def _results(name: str) -> str:
     lines = [f"**{card['title']}**, weights `{str(found['weights'])[:8]}`:", "", "| what | value [95 %] | n | bar |"]
     lines.append("|---|---|---|---|")
     for key, rate in rates.items():
-        if key in BARS or key in NULLS or (key.startswith("matching") and key.endswith(": the clip")):
+        told = key.startswith("matching") and key.endswith(": the clip")
+        if key in BARS or key in NULLS or told or " questions" in key:
             lines.append(f"| {key} | {_interval(rate)} | {rate['clips']} | {_bar(key, rates)} |")
     wrong = [r["value"] for k, r in rates.items() if k.startswith("matching") and k.endswith("a wrong clip")]
     if wrong:

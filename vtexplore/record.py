@@ -17,6 +17,7 @@ import platform
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ REDUCERS = (None, "heads", "received", "frames")
 CHUNK = 256  # query rows whose weights exist at one time while they are being summed
 
 Edit = Callable[[str, Tensor], Tensor]
+WeightsOf = Callable[[slice | Tensor | None], Tensor]
+"""Weights [batch, head, row, key] of all rows, a slice of them, or an index [batch, row] of them."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Recorder:
             self.attention[call.site] = Attention(call.site, weights, queries, keys, dropout=call.dropout)
             return weights
         with torch.no_grad():
-            kept = self._keep(call, queries, keys)
+            kept = self._keep(call, call.weights, queries, keys)
         if kept is not None:
             self.attention[call.site] = kept
         return None
@@ -114,14 +117,16 @@ class Recorder:
             kept = stream.hidden if self.explicit else stream.hidden.detach()
             self.states[site] = stream.with_hidden(kept)
 
-    def _keep(self, call: Call, queries: tuple[Tokens, ...], keys: tuple[Tokens, ...]) -> Attention | None:
+    def _keep(
+        self, call: Call, weights_of: WeightsOf, queries: tuple[Tokens, ...], keys: tuple[Tokens, ...]
+    ) -> Attention | None:
         about: dict[str, Any] = {"reduced": self.reduce, "dropout": call.dropout}
         if self.reduce == "received":
-            return Attention(call.site, _received(call), _summed(queries), keys, **about)
+            return Attention(call.site, _received(weights_of, len(queries[0])), _summed(queries), keys, **about)
         index = _row_index(self.rows, queries)
         if index is None:
             return None
-        weights, queries = _rows(call, index, queries)
+        weights, queries = _rows(weights_of, index, queries)
         if self.reduce == "heads":
             weights = weights.mean(dim=1, keepdim=True)
         if self.reduce == "frames":
@@ -129,30 +134,36 @@ class Recorder:
         return Attention(call.site, weights, queries, keys, **about)
 
     def _hear_local(self, call: Call) -> Tensor | None:
-        if self.reduce not in (None, "heads"):
+        queries, keys = tuple(call.queries()), tuple(call.keys())
+        # Words that look around in groups are rows like all others; a backbone's windows hold no words, and are
+        # kept as windows when asked for.
+        as_rows = not self.explicit and self.rows != "all" and _row_index(self.rows, queries) is not None
+        if not as_rows and self.reduce not in (None, "heads"):
             return None  # summing over windows would mix places that never met
-        if self.sites is None and self.rows == "text" and not self.explicit:
-            return None  # a backbone's windows hold no words; they are kept when asked for
+        if not as_rows and self.sites is None and self.rows == "text" and not self.explicit:
+            return None
         with nullcontext() if self.explicit else torch.no_grad():
-            flat = call.weights()  # [batch, window*head, n, n]
+            flat = call.weights()  # [batch, window*head, query, key]
             if self.edit is not None:
                 flat = self.edit(call.site, flat)
             assert call.groups is not None
-            window = call.groups.shape[0]
-            weights = flat.unflatten(1, (window, -1)).transpose(1, 2)
+            weights = flat.unflatten(1, (call.groups.shape[0], -1)).transpose(1, 2)
             if self.reduce == "heads":
                 weights = weights.mean(dim=1, keepdim=True)
-            tokens = tuple(call.queries())
-            self.attention[call.site] = Attention(
-                call.site,
-                weights,
-                tokens,
-                tuple(call.keys()),
-                groups=call.groups,
-                reduced=self.reduce,
-                dropout=call.dropout,
-            )
+            about: dict[str, Any] = {"reduced": self.reduce, "dropout": call.dropout}
+            kept: Attention | None = Attention(call.site, weights, queries, keys, call.groups, call.key_groups, **about)
+            if as_rows and kept is not None:
+                kept = self._keep(call, partial(_picked, kept.full()), queries, keys)
+        if kept is not None:
+            self.attention[call.site] = kept
         return flat if self.explicit else None
+
+
+def _picked(full: Tensor, rows: slice | Tensor | None = None) -> Tensor:
+    """``WeightsOf`` for weights that are there already: [batch, head, query, key]."""
+    if isinstance(rows, Tensor):
+        return full.gather(2, rows.to(full.device)[:, None, :, None].expand(-1, full.shape[1], -1, full.shape[3]))
+    return full if rows is None else full[:, :, rows]
 
 
 def _row_index(rows: str | Sequence[int], queries: tuple[Tokens, ...]) -> list[np.ndarray] | slice | None:
@@ -167,17 +178,17 @@ def _row_index(rows: str | Sequence[int], queries: tuple[Tokens, ...]) -> list[n
 
 
 def _rows(
-    call: Call, index: list[np.ndarray] | slice, queries: tuple[Tokens, ...]
+    weights_of: WeightsOf, index: list[np.ndarray] | slice, queries: tuple[Tokens, ...]
 ) -> tuple[Tensor, tuple[Tokens, ...]]:
     """Weights [batch, head, row, key] of the rows asked for, and the Tokens of those rows."""
     if isinstance(index, slice):
-        return call.weights(), queries
+        return weights_of(None), queries
     longest = max(len(i) for i in index)
     padded = np.zeros((len(index), longest), dtype=np.int64)
     real = np.zeros((len(index), longest), dtype=bool)
     for item, at in enumerate(index):
         padded[item, : len(at)], real[item, : len(at)] = at, True
-    weights = call.weights(torch.from_numpy(padded).to(call.q.device))
+    weights = weights_of(torch.from_numpy(padded))
     weights = weights * torch.from_numpy(real).to(weights)[:, None, :, None]
     kept = tuple(t[at] + _padding(longest - len(at)) for t, at in zip(queries, index, strict=True))
     return weights, kept
@@ -191,12 +202,9 @@ def _summed(queries: tuple[Tokens, ...]) -> tuple[Tokens, ...]:
     return tuple(Tokens.make(["all queries"], [{"special"}]) for _ in queries)
 
 
-def _received(call: Call) -> Tensor:
+def _received(weights_of: WeightsOf, queries: int) -> Tensor:
     """Attention received by each key, summed over all queries: [batch, head, 1, key]."""
-    queries = call.q.shape[2]
-    total = sum(
-        call.weights(slice(start, start + CHUNK)).sum(dim=2, keepdim=True) for start in range(0, queries, CHUNK)
-    )
+    total = sum(weights_of(slice(start, start + CHUNK)).sum(dim=2, keepdim=True) for start in range(0, queries, CHUNK))
     assert isinstance(total, Tensor)
     return total
 
@@ -305,6 +313,8 @@ def save_record(record: Record, path: str | os.PathLike[str]) -> None:
         tensors[f"attention/{site}"] = a.weights
         if a.groups is not None:
             tensors[f"groups/{site}"] = a.groups
+        if a.key_groups is not None:
+            tensors[f"key_groups/{site}"] = a.key_groups
         about["attention"][site] = {
             "queries": [t.to_dict() for t in a.queries],
             "keys": [t.to_dict() for t in a.keys],
@@ -339,6 +349,7 @@ def load_record(path: str | os.PathLike[str]) -> Record:
             tuple(Tokens.from_dict(t) for t in a["queries"]),
             tuple(Tokens.from_dict(t) for t in a["keys"]),
             groups=tensors.get(f"groups/{site}"),
+            key_groups=tensors.get(f"key_groups/{site}"),
             reduced=a["reduced"],
             dropout=a["dropout"],
         )

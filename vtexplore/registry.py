@@ -76,7 +76,7 @@ class Family:
     embedding of a frame's token sees. ``names`` translate the published file's tensors, ``doubles`` are
     those stored twice; ``manifests`` say which stored lists of keys describe it ("file:entry" → prefix that
     their names get before translation). ``parts`` are shared between miniatures (kind → prefix that the
-    shared file's names get here). ``checkpoints`` are public files (name → what it is).
+    shared file's names get here, or their own prefixes → ours). ``checkpoints`` are public files (name → what it is).
     """
 
     name: str
@@ -93,7 +93,7 @@ class Family:
     names: tuple[tuple[str, str], ...] = ()
     doubles: Mapping[str, str] = field(default_factory=dict)
     manifests: Mapping[str, str] = field(default_factory=dict)
-    parts: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     checkpoints: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, size: str = "mini", **overrides: Any) -> Any:

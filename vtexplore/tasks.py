@@ -22,7 +22,8 @@ from vtexplore.blocks.dvae import DiscreteVAE
 from vtexplore.blocks.embeddings import WordEmbeddings, WordIds
 from vtexplore.blocks.heads import MaskedWords
 from vtexplore.blocks.transformer import Encoder
-from vtexplore.data.text import encode, vocabulary
+from vtexplore.data.prepare import text_batch
+from vtexplore.data.text import vocabulary
 from vtexplore.eyes import pixels
 from vtexplore.objectives import discrete_vae, masked_words
 from vtexplore.objectives.masked_words import IGNORE
@@ -67,23 +68,6 @@ def scene_batch(
         times_s=np.tile(times_s, (count, 1)),
         view=np.tile([0.0, 0.0, 1.0, 1.0], (count, 1)),
         durations_s=np.array([s.duration_s for s in scenes]),
-    )
-
-
-def text_batch(texts: Sequence[str], inputs: Inputs) -> Batch:
-    """A batch of texts without videos ([batch, 0] frames)."""
-    words = encode(texts, inputs.max_words, inputs.vocabulary)
-    count = len(texts)
-    return Batch(
-        video=torch.zeros(count, 0, 3, 0, 0),
-        times_s=np.zeros((count, 0)),
-        view=np.zeros((count, 4)),
-        durations_s=np.zeros(count),
-        word_ids=torch.from_numpy(words.ids),
-        word_mask=torch.from_numpy(words.mask),
-        texts=tuple(texts),
-        pieces=words.pieces,
-        piece_words=words.piece_words,
     )
 
 

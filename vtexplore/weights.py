@@ -36,6 +36,15 @@ def prefixed(rules: Rules, published: str, ours: str) -> tuple[tuple[str, str], 
     return tuple((re.escape(published) + f"(?:{p})", ours.replace("\\", r"\\") + r) for p, r in rules)
 
 
+def repeated(rules: Rules, published: str, ours: str) -> tuple[tuple[str, str], ...]:
+    """The rules of a block that is there many times, numbered: ``video_model.blocks.``, ``video.blocks.``."""
+
+    def later(r: str) -> str:  # the number is the first group, so the block's own count from the second
+        return re.sub(r"\\(\d)", lambda m: f"\\{int(m[1]) + 1}", r)
+
+    return tuple((re.escape(published) + rf"(\d+)\.(?:{p})", ours + r"\1." + later(r)) for p, r in rules)
+
+
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with ``prefix``, called by what follows it."""
     return {name[len(prefix) :]: tensors[name] for name in tensors if name.startswith(prefix)}
@@ -148,10 +157,22 @@ def _shape(shape: Sequence[int]) -> str:
 # ── miniatures: fp16 on disk, shared parts stored once ────────────────────────────────────────────
 
 
-def load_miniature(model: nn.Module, name: str, parts: Mapping[str, str], folder: Path | None = None) -> str:
+Place = str | Mapping[str, str]
+"""How a shared part's names become those of a model: behind a prefix, or with one prefix in place of another."""
+
+
+def placed(shared: Mapping[str, Tensor], place: Place) -> dict[str, Tensor]:
+    """The tensors of a shared part by the names that they have in a model; those without a place are left out."""
+    rules = {"": place} if isinstance(place, str) else place
+    return {
+        ours + name[len(old) :]: t for old, ours in rules.items() for name, t in shared.items() if name.startswith(old)
+    }
+
+
+def load_miniature(model: nn.Module, name: str, parts: Mapping[str, Place], folder: Path | None = None) -> str:
     """Fill a model with the miniature ``name``: its own tensors, and those of the shared parts that it has.
 
-    ``parts``: kind → prefix that the shared file's names get in this model. ``folder``: where miniatures
+    ``parts``: kind → the place that the shared file's tensors have in this model. ``folder``: where miniatures
     lie; None = those that come with vtexplore. Returns a SHA-256 of all the files together. Raises
     ``AssetError`` if a file is not there, ``WeightsError`` if a file is not the one that the card names.
     """
@@ -161,7 +182,7 @@ def load_miniature(model: nn.Module, name: str, parts: Mapping[str, str], folder
     tensors: dict[str, Tensor] = {}
     for kind, expected in sorted(card["shared"].items()):
         shared, digest = _read(folder / "shared" / f"{kind}.safetensors", expected)
-        mine = {parts[kind] + key: t for key, t in shared.items()}
+        mine = placed(shared, parts[kind])
         tensors |= {key: t for key, t in mine.items() if key in ours and t.shape == ours[key].shape}
         digests.append(digest)
     own, digest = _read(folder / f"{name}.safetensors", card["sha256"])
@@ -169,15 +190,15 @@ def load_miniature(model: nn.Module, name: str, parts: Mapping[str, str], folder
     return hashlib.sha256("".join([*digests, digest]).encode()).hexdigest()
 
 
-def start_from_parts(model: nn.Module, parts: Mapping[str, str], folder: Path) -> None:
+def start_from_parts(model: nn.Module, parts: Mapping[str, Place], folder: Path) -> None:
     """Fill what a fresh miniature shares with others, in place; names or shapes it has not got are passed over."""
     ours = tensors_of(model)
     with torch.no_grad():
-        for kind, prefix in parts.items():
+        for kind, place in parts.items():
             shared, _ = _read(folder / "shared" / f"{kind}.safetensors")
-            for key, tensor in shared.items():
-                if prefix + key in ours and tensor.shape == ours[prefix + key].shape:
-                    ours[prefix + key].copy_(tensor)
+            for key, tensor in placed(shared, place).items():
+                if key in ours and tensor.shape == ours[key].shape:
+                    ours[key].copy_(tensor)
 
 
 def save_part(
@@ -192,21 +213,23 @@ def save_part(
     return _write(folder / "shared" / f"{kind}.safetensors", tensors, card)
 
 
-def save_miniature(model: nn.Module, name: str, parts: Mapping[str, str], folder: Path, card: Mapping[str, Any]) -> str:
+def save_miniature(
+    model: nn.Module, name: str, parts: Mapping[str, Place], folder: Path, card: Mapping[str, Any]
+) -> str:
     """Store a miniature with its card: only tensors that differ from the shared parts found in ``folder``.
 
     Returns the SHA-256 of its file; the card names it, and those of the parts.
     """
     tensors = {key: _half(key, t) for key, t in model.named_parameters()}
     digests = {}
-    for kind, prefix in parts.items():
+    for kind, place in parts.items():
         path = folder / "shared" / f"{kind}.safetensors"
         if not path.exists():
             continue
         shared, digests[kind] = _read(path)
-        for key, t in shared.items():
-            if prefix + key in tensors and torch.equal(tensors[prefix + key], t):
-                del tensors[prefix + key]
+        for key, t in placed(shared, place).items():
+            if key in tensors and torch.equal(tensors[key], t):
+                del tensors[key]
     return _write(folder / f"{name}.safetensors", tensors, {**card, "shared": digests})
 
 

@@ -43,7 +43,7 @@ BERT_WORDS = WordIds(size=30522, pad=0, start=101, end=102, mask=103)
 
 
 class WordEmbeddings(nn.Module):
-    """BERT's: word + position + token type 0, then norm and dropout."""
+    """BERT's: word + position + token type 0, then norm and dropout. Without ``types``: DistilBERT's."""
 
     def __init__(
         self, words: int, positions: int, width: int, types: int = 2, dropout: float = 0.1, eps: float = 1e-12
@@ -51,10 +51,11 @@ class WordEmbeddings(nn.Module):
         super().__init__()
         self.word = nn.Embedding(words, width)
         self.position = nn.Embedding(positions, width)
-        self.kind = nn.Embedding(types, width)
+        self.kind = nn.Embedding(types, width) if types else None
         self.norm = nn.LayerNorm(width, eps)
         self.dropout = nn.Dropout(dropout)
-        self.register_buffer("place", torch.arange(positions)[None], persistent=False)
+        if types:  # BERT's files hold their position ids, DistilBERT's do not
+            self.register_buffer("place", torch.arange(positions)[None], persistent=False)
         self.apply(partial(initialise, width=width))
 
     def forward(self, batch: Batch) -> Stream:
@@ -62,7 +63,8 @@ class WordEmbeddings(nn.Module):
         length, most = batch.word_ids.shape[1], self.position.num_embeddings
         if length > most:
             raise ConfigError(f"A text of {length} pieces is longer than the {most} positions of this model.")
-        x = self.word(batch.word_ids) + self.kind.weight[0] + self.position.weight[:length]
+        x = self.word(batch.word_ids) + self.position.weight[:length]
+        x = x if self.kind is None else x + self.kind.weight[0]
         return Stream(self.dropout(self.norm(x)), batch.word_mask, cache(lambda: word_tokens(batch)))
 
 

@@ -28,7 +28,8 @@ class Call:
     ``q`` [batch, head, query, channel] and ``k`` [batch, head, key, channel]; ``bias`` is added to the
     scaled logits (masks included, −inf = hidden) and broadcasts to [batch, head, query, key];
     ``queries`` and ``keys`` build their Tokens. In local attention the head axis holds window × head
-    (window outermost) and ``groups`` [window, n] says which token each place holds (−1 = padding).
+    (window outermost), ``groups`` [window, query] says which query stands at each place (−1 = padding) and
+    ``key_groups`` [window, key] which key; None: as the queries.
     """
 
     site: str
@@ -39,6 +40,7 @@ class Call:
     queries: TokensOfBatch
     keys: TokensOfBatch
     groups: Tensor | None
+    key_groups: Tensor | None
     dropout: bool
 
     def weights(self, rows: slice | Tensor | None = None) -> Tensor:
@@ -49,7 +51,7 @@ class Call:
         q, bias = self.q, self.bias
         if isinstance(rows, Tensor):
             batch, head, _, channel = q.shape
-            index = rows[:, None, :, None]
+            index = rows.to(q.device)[:, None, :, None]
             if bias is not None and bias.shape[-2] != 1:
                 wide = bias.expand(batch, *bias.shape[1:])
                 bias = wide.gather(2, index.expand(-1, wide.shape[1], -1, wide.shape[3]))
@@ -106,13 +108,14 @@ class Tap(nn.Module):
         queries: TokensOfBatch,
         keys: TokensOfBatch,
         groups: Tensor | None = None,
+        key_groups: Tensor | None = None,
         dropout: bool = False,
     ) -> Tensor | None:
         """None, or the weights that an explicit listener wants the layer to use."""
         listener = _listener.get()
         if listener is None:
             return None
-        call = Call(self.site, q, k, bias, scale, queries, keys, groups, dropout)
+        call = Call(self.site, q, k, bias, scale, queries, keys, groups, key_groups, dropout)
         return listener.hear(call)
 
     def see(self, stream: Stream) -> Stream:
@@ -124,10 +127,14 @@ class Tap(nn.Module):
 
 
 def name_taps(model: nn.Module) -> nn.Module:
-    """Give every tap in ``model`` its site, the path of the layer it sits in; returns the model."""
+    """Give every tap in ``model`` its site, the path of the layer it sits in; returns the model.
+
+    An attention's second tap, for its [CLS], is called ``cls``: "video.blocks.0" and "video.blocks.0.cls".
+    """
     for path, module in model.named_modules():
         if isinstance(module, Tap):
-            module.site = path.removesuffix(".tap").removesuffix(".attention")
+            layer, _, name = path.rpartition(".")
+            module.site = ".".join([layer.removesuffix(".attention"), *([name] if name != "tap" else [])])
     return model
 
 
@@ -144,17 +151,21 @@ def attend(
     scale: float | None = None,
     dropout: float = 0.0,
     groups: Tensor | None = None,
+    key_groups: Tensor | None = None,
 ) -> Tensor:
     """Scaled dot-product attention with a tap (Vaswani et al. 2017, eq. 1).
 
     ``q`` [batch, head, query, channel], ``k`` and ``v`` [batch, head, key, channel]; ``mask`` bool,
     True = may be seen, [batch, key] or broadcastable to [batch, head, query, key]; ``bias`` is added to
-    the logits. Returns [batch, head, query, channel]. ``dropout`` is a probability, already 0 in
-    evaluation mode.
+    the logits. Returns [batch, head, query, channel]; a query that may see nothing hears 0. ``dropout`` is a
+    probability, already 0 in evaluation mode.
     """
     scale = q.shape[-1] ** -0.5 if scale is None else scale
+    blind = None
     if mask is not None:
         mask = mask[:, None, None, :] if mask.dim() == 2 else mask
+        blind = ~mask.any(-1, keepdim=True)
+        mask = mask | blind  # or else a softmax over nothing: NaN
         hidden = torch.zeros(mask.shape, dtype=q.dtype, device=q.device)
         hidden = hidden.masked_fill(~mask, float("-inf"))
         bias = hidden if bias is None else bias + hidden
@@ -166,8 +177,11 @@ def attend(
         queries=queries,
         keys=keys,
         groups=groups,
+        key_groups=key_groups,
         dropout=dropout > 0,
     )
     if weights is not None:
-        return nn.functional.dropout(weights, dropout) @ v
-    return nn.functional.scaled_dot_product_attention(q, k, v, bias, dropout, scale=scale)
+        heard = nn.functional.dropout(weights, dropout) @ v
+    else:
+        heard = nn.functional.scaled_dot_product_attention(q, k, v, bias, dropout, scale=scale)
+    return heard if blind is None else heard.masked_fill(blind, 0.0)

@@ -80,6 +80,13 @@ class Encoder(nn.Module):
             stream = layer(stream, only if layer is self.layers[-1] else None)
         return stream
 
+    def states(self, stream: Stream, depth: int | None = None) -> list[Stream]:
+        """The stream itself, and then what each layer (of the first ``depth``) makes of it."""
+        out = [stream]
+        for layer in self.layers[:depth]:
+            out.append(layer(out[-1]))
+        return out
+
 
 def initialise(module: nn.Module, width: int = 768) -> None:
     """BERT's initial weights: normal with a deviation of 0.02 at its width of 768, biases 0.
@@ -102,3 +109,15 @@ NAMES = (
     (r"layer\.(\d+)\.output\.LayerNorm\.(\w+)", r"layers.\1.norm2.\2"),
 )
 """BERT's published names of an encoder to ours."""
+
+DISTILBERT_NAMES = (
+    (r"layer\.(\d+)\.attention\.q_lin\.(\w+)", r"layers.\1.attention.query.\2"),
+    (r"layer\.(\d+)\.attention\.k_lin\.(\w+)", r"layers.\1.attention.key.\2"),
+    (r"layer\.(\d+)\.attention\.v_lin\.(\w+)", r"layers.\1.attention.value.\2"),
+    (r"layer\.(\d+)\.attention\.out_lin\.(\w+)", r"layers.\1.attention.out.\2"),
+    (r"layer\.(\d+)\.sa_layer_norm\.(\w+)", r"layers.\1.norm1.\2"),
+    (r"layer\.(\d+)\.ffn\.lin1\.(\w+)", r"layers.\1.mlp.0.\2"),
+    (r"layer\.(\d+)\.ffn\.lin2\.(\w+)", r"layers.\1.mlp.2.\2"),
+    (r"layer\.(\d+)\.output_layer_norm\.(\w+)", r"layers.\1.norm2.\2"),
+)
+"""DistilBERT's."""

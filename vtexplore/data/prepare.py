@@ -20,7 +20,7 @@ from vtexplore.types import Batch, Clip, Inputs
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["fit", "mask_word", "prepare", "sample_times", "word_positions"]
+__all__ = ["fit", "mask_word", "middle_frames", "prepare", "sample_times", "text_batch", "word_positions"]
 
 
 def prepare(clips: Clip | Sequence[Clip], texts: str | Sequence[str], inputs: Inputs | None = None) -> Batch:
@@ -53,6 +53,37 @@ def prepare(clips: Clip | Sequence[Clip], texts: str | Sequence[str], inputs: In
         pieces=words.pieces,
         piece_words=words.piece_words,
     )
+
+
+def text_batch(texts: Sequence[str], inputs: Inputs, trim: bool = False) -> Batch:
+    """A batch of texts without videos ([batch, 0] frames); ``trim``: only as long as the longest of them.
+
+    Raises ``TextError`` if a text is too long.
+    """
+    import torch
+
+    words = encode(texts, inputs.max_words, inputs.vocabulary)
+    count, longest = len(texts), int(words.mask.sum(1).max()) if trim else inputs.max_words
+    return Batch(
+        video=torch.zeros(count, 0, 3, 0, 0),
+        times_s=np.zeros((count, 0)),
+        view=np.zeros((count, 4)),
+        durations_s=np.zeros(count),
+        word_ids=torch.from_numpy(words.ids[:, :longest]),
+        word_mask=torch.from_numpy(words.mask[:, :longest]),
+        texts=tuple(texts),
+        pieces=tuple(row[:longest] for row in words.pieces),
+        piece_words=words.piece_words[:, :longest],
+    )
+
+
+def middle_frames(length: int, frames: int) -> list[int]:
+    """Which of ``length`` frames stand in the middle of equal parts, as BridgeFormer's reader counts them.
+
+    Fewer than ``frames`` if there are no more.
+    """
+    edges = np.linspace(0, length, min(frames, length) + 1).astype(int)
+    return [(int(a) + int(b) - 1) // 2 for a, b in zip(edges, edges[1:])]
 
 
 def _pairs(clips: Clip | Sequence[Clip], texts: str | Sequence[str]) -> list[tuple[Clip, str]]:

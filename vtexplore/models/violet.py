@@ -99,11 +99,11 @@ class VIOLET(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Word scores at every text position, code scores at every patch (frames' [CLS] left out), the match."""
-        return self.read(self.fuse(*self.embed(batch)).hidden, batch)
+        return self.read(*self.embed(batch), batch)
 
-    def read(self, joint: Tensor, batch: Batch) -> Output:
-        """What the heads say of a joint sequence [batch, token, channel]."""
-        patches, words = self.parts(joint, batch)
+    def read(self, video: Stream, text: Stream, batch: Batch) -> Output:
+        """What the heads say of videos and texts embedded before."""
+        patches, words = self.parts(self.fuse(video, text).hidden, batch)
         return Output(
             word_logits=self.word_head(words),  # [batch, word, vocabulary]
             code_logits=self.code_head(patches.flatten(1, 3)),  # [batch, patch, code]

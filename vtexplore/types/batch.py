@@ -40,7 +40,8 @@ class Batch:
     ``pieces`` the WordPieces of each text, ``piece_words`` the index of the whole word that each piece
     belongs to (−1 for special tokens and padding) · ``video_mask`` [batch] bool: False hides all video
     tokens from attention (a clip that was dropped); None = all are seen · ``patch_mask`` [batch, frame,
-    row, column] bool: False hides a patch from attention; None = all are seen.
+    row, column] bool: False hides a patch from attention; None = all are seen · ``question`` and ``answer``:
+    further texts about the same clips, each a batch of texts alone; None = nothing is asked.
     """
 
     video: Tensor
@@ -54,6 +55,8 @@ class Batch:
     piece_words: np.ndarray
     video_mask: Tensor | None = None
     patch_mask: Tensor | None = None
+    question: Batch | None = None
+    answer: Batch | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -80,7 +83,7 @@ class Batch:
         """Items of the batch, repeated or reordered by their indices."""
         at = [int(i) for i in items]
         taken: dict[str, Any] = {
-            f.name: tuple(v[i] for i in at) if isinstance(v, tuple) else v[at]
+            f.name: v.take(at) if isinstance(v, Batch) else tuple(v[i] for i in at) if isinstance(v, tuple) else v[at]
             for f in fields(self)
             if (v := getattr(self, f.name)) is not None
         }

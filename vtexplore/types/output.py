@@ -26,6 +26,7 @@ class Output:
     answer_logits: Tensor | None = None  # [batch, answer]
     video_embedding: Tensor | None = None  # [batch, channel]
     text_embedding: Tensor | None = None  # [batch, channel]
+    answer_embedding: Tensor | None = None  # [batch, channel] near the text_embedding of what answers the question
     audio_embedding: Tensor | None = None  # [batch, channel]
 
     def heads(self) -> tuple[str, ...]:
@@ -43,8 +44,9 @@ class Attention:
     "received", the query axis has length 1 (attention received by each key, summed over queries);
     if "frames", a key is a whole frame, or all the text.
 
-    Local attention (windows, per-frame, divided): ``groups`` [window, n] indexes the site's tokens
-    (−1 = padding) and ``weights`` is [batch, head, window, n, n]; ``full()`` scatters it.
+    Local attention (windows, per-frame, divided): ``groups`` [window, m] indexes the site's queries
+    (−1 = padding), ``key_groups`` [window, n] its keys (None: as the queries), and ``weights`` is
+    [batch, head, window, m, n]; ``full()`` scatters it. A key may stand in many windows, a query in one.
     """
 
     site: str
@@ -52,6 +54,7 @@ class Attention:
     queries: tuple[Tokens, ...]
     keys: tuple[Tokens, ...]
     groups: Tensor | None = None
+    key_groups: Tensor | None = None
     reduced: str | None = None
     dropout: bool = False
 
@@ -71,10 +74,10 @@ class Attention:
         batch, head = self.weights.shape[:2]
         q, k = len(self.queries[0]), len(self.keys[0])
         out = self.weights.new_zeros(batch, head, q, k)
-        for w, index in enumerate(self.groups):
-            real = index >= 0
-            at = index[real]
-            out[:, :, at[:, None], at[None, :]] = self.weights[:, :, w][:, :, real][..., real]
+        key_groups = self.groups if self.key_groups is None else self.key_groups
+        for w, (rows, columns) in enumerate(zip(self.groups, key_groups, strict=True)):
+            asking, asked = rows >= 0, columns >= 0
+            out[:, :, rows[asking][:, None], columns[asked]] = self.weights[:, :, w][:, :, asking][..., asked]
         return out
 
     def __repr__(self) -> str:

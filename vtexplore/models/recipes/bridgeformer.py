@@ -1,0 +1,37 @@
+"""How BridgeFormer's miniature is pretrained: nouns on single frames, nouns on clips, verbs on clips, as published.
+
+Scenes of a batch are independent. Siblings would be of little use: half of them differ in order or direction
+alone, which this model cannot see, and such pairs in one batch only add a constant to the loss.
+"""
+
+from dataclasses import replace
+
+from vtexplore.models.bridgeformer import MINI
+from vtexplore.registry import Pretraining, Stage
+
+STILLS = replace(MINI.inputs, frames=1)
+SLOW = (("video.", 0.5),)  # its eyes are open already
+
+PRETRAINING = Pretraining(
+    stages={
+        "nouns, single frames": Stage(1500, 1e-3, 128, slow=SLOW, settings={"nouns": 1.0, "inputs": STILLS}),
+        "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0}),
+        "verbs": Stage(2000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}),
+    },
+    group=1,
+    drop=0.0,
+    deviations=(
+        "96 px, 6 × 6 patches, 4 video and 4 bridge layers of width 128, 3 text layers, of which the bridge hears "
+        "the embeddings, the first and the second (224 px, 14 × 14, 12 and 12 of 768, 6)",
+        "the text encoder has the token types of the one that it starts from (DistilBERT has none)",
+        "the video encoder starts from the world's labels: of each place, and of whole pictures (from ImageNet's)",
+        "frames at fixed times (at random ones)",
+        "three in ten questions of the last stage ask for nouns, or they are forgotten (none)",
+        "a verb phrase holds the direction, colour or place that goes with the verb: without them, slides could be "
+        "told apart by the words that are left (single verbs)",
+        "batches of 128 and 64 (2,048 and 800)",
+        "lr 1e-3 and 0.8e-3 with warm-up and cosine, half of it for the video encoder, weight decay 0.05 (1e-4, 3e-5, "
+        "1e-5, in steps)",
+        "no dropout in the text encoder (0.1): scenes never repeat",
+    ),
+)
