@@ -1,4 +1,4 @@
-"""The text half of MIL-NCE (Miech et al., arXiv 1912.06430, §3.2): words without order.
+"""The text half of MIL-NCE (Miech et al., arXiv 1912.06430): words without order.
 
 Word vectors (word2vec, frozen) pass through one layer, the largest value of each channel is kept, and one more
 layer leads into the space of videos. Faithful to the published weights: padding is a word like any other and takes
@@ -26,17 +26,16 @@ class BagConfig:
     words: int = 66250
     word_width: int = 300
     inner: int = 2048
-    out: int = 512
 
 
 class BagOfWords(nn.Module):
     """Word ids to an embedding of the sentence."""
 
-    def __init__(self, config: BagConfig) -> None:
+    def __init__(self, config: BagConfig, out: int) -> None:
         super().__init__()
         self.word = nn.Embedding(config.words, config.word_width)
         self.fc1 = nn.Linear(config.word_width, config.inner)
-        self.fc2 = nn.Linear(config.inner, config.out)
+        self.fc2 = nn.Linear(config.inner, out)
 
     def pooled(self, ids: Int[Tensor, "text word"]) -> Float[Tensor, "text inner"]:
         """The largest value of each channel over all words, padding included."""

@@ -7,7 +7,7 @@ are worthless in the other:
 
 HOWTO100M    MIL-NCE (Miech et al., arXiv 1912.06430): S3D-G, whose branches are gated; embeds videos and texts
 KINETICS     the classifier, the kind of network whose pooled features VideoBERT turns into visual words
-TORCHVISION  the same network, trained again on other pixels
+TORCHVISION  the same network, trained again on other pixels (its own pool is 7 × 7 places: the same at 224 pixels)
 
 Kept on purpose from the published code: the "same" pools of HOWTO100M always pad after the last row, which is
 what TensorFlow does for even sizes only; its stem is one full convolution, separable in neither form; the
@@ -63,7 +63,7 @@ class S3DConfig:
     convolution; MIL-NCE without that trick) or "separable"; ``gating`` after conv 2c and in every branch;
     ``same_pools``: pad after the last row only, and keep what is left over; ``divide``: all channels
     divided by 1, 2, 4 or 8 (8 makes a miniature of 128 channels); ``mean`` and ``std`` are taken out
-    of pixels in 0..1; ``embedding`` channels of the joint space and ``classes``: 0 = no such head.
+    of pixels in 0..1; ``embedding`` channels of a space joint with ``text`` and ``classes``: 0 = no such head.
     """
 
     stem: str = "space_to_depth"
@@ -84,10 +84,6 @@ class S3DConfig:
             raise ConfigError(f"S3D has no stem {self.stem!r}; choose one of {', '.join(STEMS)}.")
         if self.divide not in (1, 2, 4, 8):
             raise ConfigError(f"Channels of S3D cannot be divided by {self.divide}; choose 1, 2, 4 or 8.")
-        if self.text and self.text.out != self.embedding:
-            raise ConfigError(
-                f"Texts become {self.text.out} channels and videos {self.embedding}. Make both alike, or text None."
-            )
 
     @property
     def out_width(self) -> int:
@@ -116,51 +112,37 @@ class S3DConfig:
         return grid[0], grid[1], grid[2]
 
 
-_HALF = (0.5, 0.5, 0.5)
-
 HOWTO100M = S3DConfig()
-KINETICS = S3DConfig(
-    "separable",
-    gating=False,
-    same_pools=False,
-    eps=1e-3,
-    momentum=1e-3,
-    mean=_HALF,
-    std=_HALF,
-    embedding=0,
-    text=None,
-    classes=400,
-)
+KINETICS = S3DConfig("separable", False, False, eps=1e-3, momentum=1e-3, embedding=0, text=None, classes=400)
+KINETICS = replace(KINETICS, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 TORCHVISION = replace(KINETICS, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989), dropout=0.2)
 
 
 class Unit(nn.Module):
     """Convolution without bias, batch norm, ReLU."""
 
-    def __init__(
-        self, config: S3DConfig, wide_in: int, wide_out: int, kernel: Triple, stride: Triple, pad: Triple
-    ) -> None:
+    def __init__(self, config: S3DConfig, ins: int, outs: int, kernel: Triple, stride: Triple, pad: Triple) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(wide_in, wide_out, kernel, stride, pad, bias=False)
-        self.norm = nn.BatchNorm3d(wide_out, config.eps, config.momentum)
+        self.conv = nn.Conv3d(ins, outs, kernel, stride, pad, bias=False)
+        self.norm = nn.BatchNorm3d(outs, config.eps, config.momentum)
 
     def forward(self, x: Maps) -> Mapped:
         """Maps to maps."""
         return F.relu(self.norm(self.conv(x)))
 
 
-def _point(config: S3DConfig, wide_in: int, wide_out: int) -> Unit:
-    return Unit(config, wide_in, wide_out, (1, 1, 1), (1, 1, 1), (0, 0, 0))
+def _point(config: S3DConfig, ins: int, outs: int) -> Unit:
+    return Unit(config, ins, outs, (1, 1, 1), (1, 1, 1), (0, 0, 0))
 
 
 class Separable(nn.Module):
-    """A convolution over space, then one over time: k² + k weights for each pair of channels, not k³ (§3.3)."""
+    """A convolution over space, then one over time: k² + k weights for each pair of channels instead of k³."""
 
-    def __init__(self, config: S3DConfig, wide_in: int, wide_out: int, kernel: int, stride: int = 1) -> None:
+    def __init__(self, config: S3DConfig, ins: int, outs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
         k, s, p = kernel, stride, kernel // 2
-        self.space = Unit(config, wide_in, wide_out, (1, k, k), (1, s, s), (0, p, p))
-        self.time = Unit(config, wide_out, wide_out, (k, 1, 1), (s, 1, 1), (p, 0, 0))
+        self.space = Unit(config, ins, outs, (1, k, k), (1, s, s), (0, p, p))
+        self.time = Unit(config, outs, outs, (k, 1, 1), (s, 1, 1), (p, 0, 0))
 
     def forward(self, x: Maps) -> Mapped:
         """Maps to maps."""
@@ -168,7 +150,7 @@ class Separable(nn.Module):
 
 
 class Gate(nn.Module):
-    """Self-gating (§4.4): the clip's own mean says how much of each channel passes."""
+    """Self-gating: the clip's own mean says how much of each channel passes."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -204,29 +186,29 @@ class Pool(nn.Module):
         super().__init__()
         self.kernel, self.stride, self.same = kernel, stride, same
 
-    def forward(
-        self, x: Float[Tensor, "batch channel frame row column"]
-    ) -> Float[Tensor, "batch channel frames rows columns"]:
+    def forward(self, x: Maps) -> Mapped:
         """Maps, none of them negative, to smaller maps."""
         if not self.same:
             around = [k // 2 if k == 3 else 0 for k in self.kernel]
             return F.max_pool3d(x, self.kernel, self.stride, around)
-        t, r, c = (max(k - s, 0) for k, s in zip(self.kernel, self.stride))  # 0 or 1, and 1 // 2 is before
+        t, r, c = (
+            max(k - s, 0) for k, s in zip(self.kernel, self.stride)
+        )  # at most 1: half of it, rounded down, would go before
         return F.max_pool3d(F.pad(x, (0, c, 0, r, 0, t)), self.kernel, self.stride, ceil_mode=True)
 
 
 class Inception(nn.Module):
-    """Four views of the same maps, side by side: a point, two separable 3×3×3, a maximum (fig. 4)."""
+    """Four views of the same maps, side by side: a point, two separable 3×3×3, a maximum."""
 
-    def __init__(self, config: S3DConfig, wide_in: int, name: str) -> None:
+    def __init__(self, config: S3DConfig, ins: int, name: str) -> None:
         super().__init__()
         n0, m1, n1, m2, n2, n3 = (n // config.divide for n in MIXED[name])
         self.out_width = n0 + n1 + n2 + n3
         branches: tuple[dict[str, nn.Module], ...] = (
-            {"point": _point(config, wide_in, n0)},
-            {"point": _point(config, wide_in, m1), "separable": Separable(config, m1, n1, 3)},
-            {"point": _point(config, wide_in, m2), "separable": Separable(config, m2, n2, 3)},
-            {"pool": nn.MaxPool3d(3, 1, 1), "point": _point(config, wide_in, n3)},
+            {"point": _point(config, ins, n0)},
+            {"point": _point(config, ins, m1), "separable": Separable(config, m1, n1, 3)},
+            {"point": _point(config, ins, m2), "separable": Separable(config, m2, n2, 3)},
+            {"pool": nn.MaxPool3d(3, 1, 1), "point": _point(config, ins, n3)},
         )
         for branch, width in zip(branches, (n0, n1, n2, n3)):
             if config.gating:
@@ -261,7 +243,7 @@ class S3D(nn.Module):
             block = self.mixed[name] = Inception(config, width, name)
             width = block.out_width
         self.project = nn.Linear(width, config.embedding) if config.embedding else None
-        self.text = BagOfWords(config.text) if config.text else None
+        self.text = BagOfWords(config.text, config.embedding) if config.text and config.embedding else None
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Conv3d(width, config.classes, 1) if config.classes else None
 

@@ -1,5 +1,5 @@
 """MIL-NCE (Miech et al., "End-to-End Learning of Visual Representations from Uncurated Instructional Videos",
-arXiv 1912.06430, eq. 1): a video may match any of a few sentences said near it.
+arXiv 1912.06430): a video may match any of a few sentences said near it.
 
 Narration is seldom on time. Each video comes with several candidate sentences, of which one or more are right;
 together they must outweigh all other pairs of the batch. There is no temperature and no normalisation.

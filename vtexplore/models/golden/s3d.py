@@ -103,13 +103,12 @@ def _maps(model: S3D, video: Tensor, strides: Mapping[str, int]) -> dict[str, Te
 
 def _text(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     sentences, words = _listed(config, "sentences"), _listed(config, "dictionary")
-    out = {}
-    for case, prefix, sizes in (
-        ("mil_text", "param_mil/text_module.", BagConfig(words=len(words) + 1)),
-        ("text_small", "text_small/param/", BagConfig(len(words) + 1, 10, 24, 12)),
-    ):
-        bag = BagOfWords(sizes).eval()
-        load_state(bag, part(tensors, prefix), TEXT)
+    out: dict[str, Tensor] = {}
+    for case, prefix in (("mil_text", "param_mil/text_module."), ("text_small", "text_small/param/")):
+        found = part(tensors, prefix)
+        (rows, width), (out_width, inner) = found["word_embd.weight"].shape, found["fc2.weight"].shape
+        bag = BagOfWords(BagConfig(rows, width, inner), out_width).eval()
+        load_state(bag, found, TEXT)
         ids = word_ids(sentences, words, tensors[f"{case}/out/ids"].shape[1])
         out |= {f"{case}/out/ids": ids, f"{case}/out/text_embedding": bag(ids)}
         if f"{case}/out/pooled_2048" in tensors:
