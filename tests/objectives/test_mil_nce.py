@@ -26,8 +26,8 @@ def test_the_equation(items: int, candidates: int) -> None:
 def test_own_pairs_count_twice_below() -> None:
     """Perfect embeddings cost log 2, whatever the number of candidates."""
     video = 5 * torch.eye(3)
-    assert loss(video, video).item() == pytest.approx(math.log(2), abs=1e-6)
-    assert loss(video, video.repeat_interleave(4, 0)).item() == pytest.approx(math.log(2), abs=1e-6)
+    assert loss(video, video).item() == pytest.approx(math.log(2), abs=1e-5)
+    assert loss(video, video.repeat_interleave(4, 0)).item() == pytest.approx(math.log(2), abs=1e-5)
 
 
 def test_one_right_candidate_is_enough() -> None:
