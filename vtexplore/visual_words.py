@@ -1,4 +1,4 @@
-"""Visual words: moments of video, clustered into a vocabulary (VideoBERT, Sun et al., arXiv 1904.01766, §3.2).
+"""Visual words: moments of video, clustered into a vocabulary (VideoBERT, Sun et al., arXiv 1904.01766).
 
 A clip's pooled features become one of some thousand words by k-means upon k-means: the items are split into
 ``branching`` clusters, each of those again, ``levels`` times. VideoBERT has 12 branches at 4 levels, 20736 words at
