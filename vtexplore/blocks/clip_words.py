@@ -29,7 +29,7 @@ class ClipWords(nn.Module):
         if tree:
             nodes = sum(branching**level for level in range(levels + 1))
             self.register_buffer("centroids", torch.zeros(nodes, s3d.out_width))
-            self.register_buffer("children", torch.full((nodes, branching), -1))
+            self.register_buffer("below", torch.full((nodes, branching), -1))
             self.register_buffer("exemplars", torch.zeros(branching**levels, dtype=torch.long))
             self.register_buffer("tree_size", torch.ones(2, dtype=torch.long))
 
@@ -43,7 +43,7 @@ class ClipWords(nn.Module):
         if not self.has_tree:
             raise ConfigError("This model has no visual words, since nobody published any. Cluster features first.")
         nodes, words = self.get_buffer("tree_size").tolist()
-        parts = self.get_buffer("centroids")[:nodes], self.get_buffer("children")[:nodes]
+        parts = self.get_buffer("centroids")[:nodes], self.get_buffer("below")[:nodes]
         made = {"branching": self.branching, "levels": self.levels}
         return VisualWords(parts[0].cpu(), parts[1].cpu(), self.get_buffer("exemplars")[:words].cpu(), made)
 
@@ -53,7 +53,7 @@ class ClipWords(nn.Module):
         size = len(words.centroids), len(words)
         for name, mine in (
             ("centroids", words.centroids),
-            ("children", words.children),
+            ("below", words.children),
             ("exemplars", words.exemplars),
         ):
             whole = self.get_buffer(name)
@@ -62,7 +62,7 @@ class ClipWords(nn.Module):
                     f"{name} are {tuple(mine.shape)} and have room for {tuple(whole.shape)}. Make the words with "
                     f"{self.branching} branches, {self.levels} levels, and the features of this model."
                 )
-            whole.fill_(-1 if name == "children" else 0)
+            whole.fill_(-1 if name == "below" else 0)
             whole[: len(mine)] = mine.to(whole)
         self.get_buffer("tree_size").copy_(torch.tensor(size))
 

@@ -30,6 +30,7 @@ from vtexplore.blocks.embeddings import BERT_WORDS, WordEmbeddings, WordIds, mom
 from vtexplore.blocks.heads import MaskedWords, pick
 from vtexplore.blocks.s3d import KINETICS, S3DConfig
 from vtexplore.blocks.transformer import Encoder
+from vtexplore.errors import ConfigError
 from vtexplore.objectives import alignment, masked_words
 from vtexplore.registry import Family
 from vtexplore.types import Batch, Inputs, Output, Stream
@@ -86,11 +87,11 @@ class VideoBERT(nn.Module):
 
     def take(self, words: VisualWords) -> None:
         """Read videos in these words; their rows of the vocabulary start from the centroids."""
+        if words.word_centroids.shape[1] != self.config.width:
+            raise ConfigError("Centroids become rows of the vocabulary. Make the model as wide as the features.")
         self.eyes.take(words)
-        centroids = words.word_centroids
-        if centroids.shape[1] == self.config.width:  # published: 1024 both; no projection was ever said
-            with torch.no_grad():
-                self.text.word.weight[self.first : self.first + len(words)] = centroids.to(self.text.word.weight)
+        rows = self.text.word.weight.detach()[self.first : self.first + len(words)]
+        rows.copy_(words.word_centroids)
 
     def embed(self, batch: Batch) -> tuple[Stream, Stream]:
         """Video [batch, visual word + [SEP], channel] and text [batch, word, channel], before they get places."""
@@ -107,10 +108,7 @@ class VideoBERT(nn.Module):
         return Stream(hidden, batch.word_mask, cache(lambda: word_tokens(batch, "[>]" if joined else "[SEP]")))
 
     def see(self, batch: Batch, ids: Tensor, real: Tensor | None = None, alone: bool = False) -> Stream:
-        """``visual words [SEP]``, ``alone`` with [CLS] before: [batch, token, channel].
-
-        ``ids`` [batch, visual word] in the joint vocabulary; ``real``: where there is one (None: everywhere).
-        """
+        """``visual words [SEP]``, ``alone`` with [CLS] before, of joint ``ids`` [batch, visual word] where ``real``."""
         start, end = (ids.new_full((len(ids), 1), i) for i in (self.ids.start, self.ids.end))
         there = batch.sees((ids.shape[1], 1, 1)) & (torch.ones_like(ids, dtype=torch.bool) if real is None else real)
         has = batch.has_video[:, None]
