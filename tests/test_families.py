@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from vtexplore import registry
+from vtexplore.blocks.clip_words import ClipWords
 from vtexplore.blocks.tap import Call, Tap, listening
 from vtexplore.data.text import encode
 from vtexplore.errors import ConfigError
 from vtexplore.record import record
 from vtexplore.types import Batch, Inputs, Stream
+from vtexplore.visual_words import VisualWords
 
 TEXTS = ("a red circle slides left", "the blue star grows and then it spins", "a green ring vanishes")
 VIEW = np.array([-0.25, 0.0, 1.25, 1.0])  # a clip taller than wide, padded at both sides
@@ -27,7 +29,20 @@ every = pytest.mark.parametrize("name", registry.names())
 @cache
 def mini(name: str) -> Any:
     torch.manual_seed(0)
-    return registry.build(name)
+    return ready(registry.build(name))
+
+
+@torch.no_grad()
+def ready(model: Any) -> Any:
+    """A model that reads video in words gets some, of noise: a fresh one has a single word, and so sees nothing.
+
+    Their rows of the vocabulary stay random, since untrained eyes tell noise from noise, but hardly.
+    """
+    eyes = getattr(model, "eyes", None)
+    if isinstance(eyes, ClipWords):
+        noise = torch.rand(80, eyes.window, 3, model.inputs.size_px, model.inputs.size_px)
+        eyes.take(VisualWords.fit(eyes.features(noise)[:, 0], eyes.branching, eyes.levels, smallest=eyes.branching))
+    return model
 
 
 def made_up(inputs: Inputs, texts: tuple[str, ...] = TEXTS) -> Batch:
@@ -181,6 +196,8 @@ def test_a_lit_patch_lights_its_token(name: str) -> None:
     without_branches(model)
     inputs = model.inputs
     batch = made_up(inputs, TEXTS[:1])
+    if model.grid(batch)[1:] == (1, 1):
+        pytest.skip("no patches; its own test lights stretches of time")
     base = replace(batch, video=torch.full_like(batch.video, 0.5) + 0.01 * batch.video)
 
     def last_of(shown: Batch) -> Stream:

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "vtexplore"
 # From the ground up. A room imports from its own floor and from those below it, never from above.
 FLOORS = (
     {"errors", "assets", "files", "types"},
-    {"blocks", "objectives", "data", "world", "registry", "weights"},
+    {"blocks", "objectives", "data", "world", "registry", "weights", "visual_words"},
     {"models", "record", "train", "eyes", "pool", "tasks", "miniatures"},
     {"probes", "measures", "evaluate"},
     {"views"},

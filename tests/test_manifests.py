@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from vtexplore import registry
-from vtexplore.blocks import video_swin
+from vtexplore.blocks import s3d_names, video_swin
+from vtexplore.blocks.s3d import HOWTO100M, KINETICS, S3D, TORCHVISION
 from vtexplore.blocks.video_swin import SwinConfig, VideoSwin
 from vtexplore.errors import WeightsError
-from vtexplore.weights import match, prefixed, tensors_of
+from vtexplore.weights import derived_of, match, prefixed, tensors_of, translate
 
 FOLDER = Path(__file__).parent / "manifests"
 FAMILIES = [name for name in registry.names() if registry.family(name).manifests]
@@ -49,12 +50,13 @@ def test_a_bijection(name: str) -> None:
 def test_a_wrong_file_is_refused(name: str) -> None:
     family, model = registry.family(name), published(name)
     shapes = shapes_of(family)
-    derived = set(dict(model.named_buffers()))
+    derived = set(derived_of(model))
     loaded = [n for n, mine in match(model, shapes, family.names, family.doubles).items() if mine not in derived]
 
     some = loaded[:: max(len(loaded) // 5, 1)]
     for lost in some:
-        with pytest.raises(WeightsError, match="missing"):
+        without = "no place" if lost in family.doubles.values() else "missing"  # its double has another name here
+        with pytest.raises(WeightsError, match=f"{without}|missing"):
             match(model, {n: s for n, s in shapes.items() if n != lost}, family.names, family.doubles)
         with pytest.raises(WeightsError, match="No rule|no place|would both become"):
             match(model, shapes | {f"{lost}_": shapes[lost]}, family.names, family.doubles)
@@ -70,6 +72,42 @@ class Classifier(nn.Module):
     def __init__(self, config: SwinConfig) -> None:
         super().__init__()
         self.backbone, self.head = VideoSwin(config), nn.Linear(config.out_width, 400)
+
+
+S3D_FILES = {
+    "s3d": (HOWTO100M, s3d_names.MIL_NCE, 31_211_336),
+    "s3d_kinetics": (KINETICS, s3d_names.KYLEMIN, 8_320_048),
+    "s3d_torchvision": (TORCHVISION, s3d_names.TORCHVISION, 8_320_048),
+}
+
+
+@pytest.mark.parametrize("file", S3D_FILES)
+def test_s3d(file: str) -> None:
+    """Statistics of the batch norms stand in the file like weights, and are as indispensable."""
+    config, rules, count = S3D_FILES[file]
+    shapes = json.loads((FOLDER / f"{file}.keys.json").read_text("utf-8"))
+    with torch.device("meta"):
+        model = S3D(config)
+    found = match(model, shapes, rules)
+    assert set(found.values()) == set(tensors_of(model)) and len(found) == len(shapes)
+    assert sum(p.numel() for p in model.parameters()) == count
+    names = list(shapes)
+    for lost in names[:: len(names) // 6]:
+        with pytest.raises(WeightsError, match="missing"):
+            match(model, {n: s for n, s in shapes.items() if n != lost}, rules)
+        with pytest.raises(WeightsError, match="No rule|no place|would both become"):
+            match(model, shapes | {f"{lost}_": shapes[lost]}, rules)
+        other = next(n for n in names if shapes[n] != shapes[lost])
+        with pytest.raises(WeightsError, match="in the file and"):
+            match(model, shapes | {lost: shapes[other], other: shapes[lost]}, rules)
+
+
+def test_the_two_kinetics_files_of_s3d_are_one_network_in_one_order() -> None:
+    ours = []
+    for file in ("s3d_kinetics", "s3d_torchvision"):
+        names = json.loads((FOLDER / f"{file}.keys.json").read_text("utf-8"))
+        ours.append(list(translate(names, S3D_FILES[file][1]).values()))
+    assert ours[0] == ours[1]
 
 
 SWIN_FILE = (*prefixed(video_swin.NAMES, "backbone.", "backbone."), (r"cls_head\.fc_cls\.(\w+)", r"head.\1"))

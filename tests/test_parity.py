@@ -1,7 +1,8 @@
 """The original code's numbers, computed again by our pages: every golden file in the folder, every tensor in it.
 
 A golden file holds weights (``param…``), inputs (``in/``) and what the authors' code made of them. The folder is
-``tests/golden``, or what VTEXPLORE_GOLDEN names; a file's configuration stands in the json beside it.
+``tests/golden``, or what VTEXPLORE_GOLDEN names; a file's configuration stands in the json beside it. Weights too big
+for a file are drawn as its json says, and from there on treated as if it held them.
 """
 
 import json
@@ -16,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vtexplore.errors import ConfigError
-from vtexplore.registry import golden_reader
+from vtexplore.registry import golden_reader, golden_weights
 
 FOLDER = Path(os.environ.get("VTEXPLORE_GOLDEN", Path(__file__).parent / "golden"))
 NAMES = sorted(p.name.removesuffix(".golden.safetensors") for p in FOLDER.glob("*.golden.safetensors"))
@@ -46,7 +47,7 @@ class Watched(Mapping[str, Tensor]):
 
 def given(name: str) -> bool:
     """Weights and inputs, of any case in the file; all else is output, or a draw that the outputs rest on."""
-    return name.startswith("param") or "/in/" in f"/{name}"
+    return "/param" in f"/{name}" or "/in/" in f"/{name}"
 
 
 def output(name: str) -> bool:
@@ -79,7 +80,9 @@ def compare(ours: Mapping[str, Tensor], file: Watched) -> tuple[int, float, list
 
 def read(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     stem = FOLDER / f"{name}.golden"
-    return json.loads(stem.with_suffix(".golden.json").read_text("utf-8"))["config"], load_file(f"{stem}.safetensors")
+    told = json.loads(stem.with_suffix(".golden.json").read_text("utf-8"))
+    config = told.get("config", told)
+    return config, load_file(f"{stem}.safetensors") | golden_weights(name, config)
 
 
 @torch.no_grad()

@@ -85,6 +85,32 @@ def test_stored_twice() -> None:
         load_state(model, twice | {"head.again": tensors["head.bias"] + 1}, doubles=doubles)
 
 
+class Normed(Toy):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3)
+
+
+def test_what_a_batch_norm_learned_is_loaded_and_stored(tmp_path: Path) -> None:
+    """Statistics are buffers, and cannot be derived."""
+    model, other = Normed(), Normed()
+    other.norm.running_mean += 2.0
+    other.norm.num_batches_tracked += 100_000  # too much for fp16
+    file = {name: t.clone() for name, t in other.state_dict().items()}
+    report = load_state(model, file | {"index": torch.arange(3)})
+    assert "norm.running_mean" in report.used and report.checked == ("index",)
+    assert torch.equal(model.norm.running_mean, torch.full((3,), 2.0))
+    with pytest.raises(WeightsError, match=r"missing.*norm\.running_var"):
+        load_state(model, {k: t for k, t in file.items() if k != "norm.running_var"})
+
+    save_part(other, "norm", "norm.", tmp_path, {})
+    save_miniature(other, "toy", {"norm": "norm."}, tmp_path, {})
+    again = Normed()
+    load_miniature(again, "toy", {"norm": "norm."}, tmp_path)
+    assert torch.equal(again.norm.running_mean, other.norm.running_mean)
+    assert int(again.norm.num_batches_tracked) == 100_000
+
+
 # ── miniatures ────────────────────────────────────────────────────────────────────────────────────
 
 PARTS = {"sight": "eyes."}

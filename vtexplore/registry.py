@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from vtexplore.assets import find
@@ -198,12 +199,23 @@ def golden_reader(name: str) -> Reader:
 
     A variant, "<name>-…" or "<name>_…", is read by the same module unless it has one of its own.
     """
+    reader: Reader = _golden_module(name).golden
+    return reader
+
+
+def golden_weights(name: str, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Weights too big for a golden file, drawn as it says: ``weights(config)`` of its reader, if it has one."""
+    module = _golden_module(name)
+    drawn: dict[str, Tensor] = module.weights(config) if hasattr(module, "weights") else {}
+    return drawn
+
+
+def _golden_module(name: str) -> ModuleType:
     readers = [p.stem for p in (_PAGES / "golden").glob("[a-z]*.py")]
     fitting = [r for r in readers if name == r or name.startswith((f"{r}-", f"{r}_", f"{r}."))]
     if not fitting:
         raise ConfigError(f"Nobody reads the golden file of {name!r}. Write vtexplore/models/golden/{name}.py.")
-    reader: Reader = import_module(f"vtexplore.models.golden.{max(fitting, key=len)}").golden
-    return reader
+    return import_module(f"vtexplore.models.golden.{max(fitting, key=len)}")
 
 
 def shipped(name: str) -> bool:

@@ -74,6 +74,18 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
+def derived_of(model: nn.Module) -> dict[str, Tensor]:
+    """Buffers that follow from the architecture; the others, a batch norm's statistics, were learned as weights are."""
+    learned = model.state_dict()
+    return {name: buffer for name, buffer in model.named_buffers() if name not in learned}
+
+
+def learned_of(model: nn.Module) -> dict[str, Tensor]:
+    """What a file must hold of a model: parameters, and buffers that training wrote."""
+    derived = derived_of(model)
+    return {name: tensor for name, tensor in tensors_of(model).items() if name not in derived}
+
+
 @dataclass(frozen=True)
 class Report:
     """What became of a file's tensors: names of ours that were filled, checked, or not in the file."""
@@ -98,7 +110,7 @@ def match(
     """
     twice = {second for second, first in (doubles or {}).items() if second in shapes and first in shapes}
     found = translate([name for name in shapes if name not in twice], rules)
-    ours, derived = tensors_of(model), dict(model.named_buffers())
+    ours, derived = tensors_of(model), derived_of(model)
     if extra := sorted(set(found.values()) - set(ours)):
         near = get_close_matches(extra[0], ours, n=2)
         hint = f"; nearest here: {', '.join(near)}" if near else ""
@@ -132,17 +144,17 @@ def load_state(
             raise WeightsError(f"{second!r} and {first!r} should be one tensor, and differ in this file.")
     shapes = {name: tuple(t.shape) for name, t in tensors.items()}
     theirs = {mine: (name, tensors[name]) for name, mine in match(model, shapes, rules, doubles, may_miss).items()}
-    ours, buffers = tensors_of(model), dict(model.named_buffers())
+    ours, derived = tensors_of(model), derived_of(model)
     with torch.no_grad():
         for mine, (name, tensor) in theirs.items():
-            if mine in buffers:
-                if not torch.equal(tensor.to(buffers[mine]), buffers[mine]):
+            if mine in derived:
+                if not torch.equal(tensor.to(derived[mine]), derived[mine]):
                     raise WeightsError(f"{name} differs from what this architecture derives ({mine}).")
             else:
                 ours[mine].copy_(tensor)
-    checked = sorted(set(theirs) & set(buffers))
-    missing = sorted(set(ours) - set(theirs) - set(buffers))
-    return Report(tuple(sorted(set(theirs) - set(buffers))), tuple(checked), tuple(missing))
+    checked = sorted(set(theirs) & set(derived))
+    missing = sorted(set(ours) - set(theirs) - set(derived))
+    return Report(tuple(sorted(set(theirs) - set(derived))), tuple(checked), tuple(missing))
 
 
 def _some(names: Sequence[str], count: int = 4) -> str:
@@ -208,7 +220,7 @@ def save_part(
 
     The part's tensors are those whose names begin with ``prefix`` and go on with one of ``keep``.
     """
-    named = part(dict(model.named_parameters()), prefix)
+    named = part(learned_of(model), prefix)
     tensors = {key: _half(key, t) for key, t in named.items() if key.startswith(tuple(keep))}
     return _write(folder / "shared" / f"{kind}.safetensors", tensors, card)
 
@@ -220,7 +232,7 @@ def save_miniature(
 
     Returns the SHA-256 of its file; the card names it, and those of the parts.
     """
-    tensors = {key: _half(key, t) for key, t in model.named_parameters()}
+    tensors = {key: _half(key, t) for key, t in learned_of(model).items()}
     digests = {}
     for kind, place in parts.items():
         path = folder / "shared" / f"{kind}.safetensors"
@@ -234,6 +246,8 @@ def save_miniature(
 
 
 def _half(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():  # a count of batches would overflow
+        return tensor.detach().to("cpu").contiguous()
     half = tensor.detach().to("cpu", torch.float16).contiguous()
     if not half.isfinite().all():
         raise WeightsError(f"{name} does not fit into fp16: it holds {tensor.abs().max():.3g}. Look at its training.")

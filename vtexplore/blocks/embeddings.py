@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from math import ceil
 
@@ -67,6 +67,25 @@ class WordEmbeddings(nn.Module):
         x = x if self.kind is None else x + self.kind.weight[0]
         return Stream(self.dropout(self.norm(x)), batch.word_mask, cache(lambda: word_tokens(batch)))
 
+    def look_up(
+        self, ids: Int[Tensor, "batch word"], kinds: Int[Tensor, "batch word"]
+    ) -> Float[Tensor, "batch word channel"]:
+        """Word and token type alone, for sequences whose places are known only when they are joined."""
+        return self.word(ids) + self.kind(kinds)
+
+    def join(self, stream: Stream) -> Stream:
+        """What ``look_up`` found, with places counted over what the mask lets see, then norm and dropout.
+
+        What is hidden keeps its place in the row, as padding at the end does. Raises ``ConfigError`` for a
+        sequence longer than the positions.
+        """
+        seen, most = stream.mask.sum(1).max().item(), self.position.num_embeddings
+        if seen > most:
+            raise ConfigError(f"A sequence of {seen} tokens is longer than the {most} positions of this model.")
+        index = torch.arange(len(stream), device=stream.mask.device)
+        place = torch.where(stream.mask, stream.mask.cumsum(1) - 1, index).clamp(max=most - 1)
+        return stream.with_hidden(self.dropout(self.norm(stream.hidden + self.position(place))))
+
 
 class PatchPlaces(nn.Module):
     """A [CLS] before each frame's patches, a place in the frame and a time for each, then norm.
@@ -122,14 +141,14 @@ WORD_NAMES = (
 # ── what the positions stand for ──────────────────────────────────────────────────────────────────
 
 
-def word_tokens(batch: Batch) -> list[Tokens]:
-    """The pieces of each text; [CLS] and [SEP] are special, the rest of a row is padding."""
+def word_tokens(batch: Batch, end: str = "[SEP]") -> list[Tokens]:
+    """The pieces of each text; [CLS] and [SEP] (here called ``end``) are special, the rest of a row is padding."""
     mask = batch.word_mask.cpu().numpy()
     out = []
     for row, pieces, words in zip(mask, batch.pieces, batch.piece_words, strict=True):
         length = len(row)
         words = np.concatenate([words, np.full(max(length - len(words), 0), -1)])[:length].astype(int)
-        labels = (*pieces, *["[PAD]"] * length)[:length]
+        labels = tuple(end if p == "[SEP]" else p for p in (*pieces, *["[PAD]"] * length)[:length])
         kinds = [{"pad"} if not seen else {"text"} if w >= 0 else {"text", "special"} for seen, w in zip(row, words)]
         out.append(Tokens.make(labels, kinds, word=words))
     return out
@@ -157,6 +176,16 @@ def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool = False) -> 
     its span is theirs together.
     """
     return cache(lambda: _grid_tokens(batch, grid, cls))
+
+
+def moment_tokens(batch: Batch, count: int, cls: bool = False) -> TokensOfBatch:
+    """What ``count`` stretches of a clip and a [SEP] stand for, built when asked; with ``cls``, a [CLS] before them.
+
+    A stretch is of the whole picture that the model sees.
+    """
+    before = Tokens.make(["[CLS]"] * cls, [{"video", "special"}] * cls)
+    after, names = Tokens.make(["[SEP]"], [{"video", "special"}]), tuple(f"moment {i + 1}" for i in range(count))
+    return cache(lambda: [before + replace(t, labels=names) + after for t in _grid_tokens(batch, (count, 1, 1), False)])
 
 
 def _grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool) -> list[Tokens]:

@@ -29,6 +29,25 @@ def corrupt(
     return word_ids.masked_fill(chosen, mask_id), word_ids.masked_fill(~chosen, IGNORE)
 
 
+def hide_bert(
+    ids: Int[Tensor, "batch word"],
+    may: Bool[Tensor, "batch word"],
+    rate: float | Float[Tensor, "batch word"],
+    mask_id: int,
+    vocabulary: int,
+    generator: torch.Generator,
+) -> tuple[Int[Tensor, "batch word"], Int[Tensor, "batch word"]]:
+    """BERT's way: of those chosen at ``rate``, 80 % become ``mask_id``, 10 % any of the vocabulary, 10 % stay.
+
+    Returns ids and targets, −1 where nothing is asked.
+    """
+    chosen = choose(may, rate, generator)
+    coin = torch.rand(ids.shape, generator=generator, device=generator.device).to(ids.device)
+    other = torch.randint(vocabulary, ids.shape, generator=generator, device=generator.device).to(ids.device)
+    hidden = torch.where(coin < 0.8, mask_id, torch.where(coin < 0.9, other, ids))
+    return torch.where(chosen, hidden, ids), ids.masked_fill(~chosen, IGNORE)
+
+
 def loss(logits: Float[Tensor, "*position answer"], target: Int[Tensor, "*position"]) -> Float[Tensor, ""]:
     """Mean cross-entropy over the positions asked about; 0, not NaN, if there are none.
 
