@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fresh import fresh
 from torch import Tensor, nn
 
 from vtexplore import registry
-from vtexplore.blocks.clip_words import ClipWords
 from vtexplore.blocks.tap import Call, Tap, listening
 from vtexplore.data.text import encode
 from vtexplore.errors import ConfigError
 from vtexplore.record import record
 from vtexplore.types import Batch, Inputs, Stream
-from vtexplore.visual_words import VisualWords
 
 TEXTS = ("a red circle slides left", "the blue star grows and then it spins", "a green ring vanishes")
 VIEW = np.array([-0.25, 0.0, 1.25, 1.0])  # a clip taller than wide, padded at both sides
@@ -28,21 +27,7 @@ every = pytest.mark.parametrize("name", registry.names())
 
 @cache
 def mini(name: str) -> Any:
-    torch.manual_seed(0)
-    return ready(registry.build(name))
-
-
-@torch.no_grad()
-def ready(model: Any) -> Any:
-    """A model that reads video in words gets some, of noise: a fresh one has a single word, and so sees nothing.
-
-    Their rows of the vocabulary stay random, since untrained eyes tell noise from noise, but hardly.
-    """
-    eyes = getattr(model, "eyes", None)
-    if isinstance(eyes, ClipWords):
-        noise = torch.rand(80, eyes.window, 3, model.inputs.size_px, model.inputs.size_px)
-        eyes.take(VisualWords.fit(eyes.features(noise)[:, 0], eyes.branching, eyes.levels, smallest=eyes.branching))
-    return model
+    return fresh(name)
 
 
 def made_up(inputs: Inputs, texts: tuple[str, ...] = TEXTS) -> Batch:
@@ -241,6 +226,22 @@ def test_an_item_does_not_see_its_batch(name: str) -> None:
     twice = model(batch.take([2, 0, 2]))
     for head in twice.heads():
         assert torch.allclose(getattr(twice, head)[0], getattr(twice, head)[2], atol=1e-5)
+
+
+@every
+@torch.no_grad()
+def test_videos_and_texts_embedded_apart_are_read_together(name: str) -> None:
+    """What measures rest on: embed videos once, and read them beside any texts."""
+    model = mini(name)
+    batch = made_up(model.inputs)
+    video = model.embed(batch)[0]
+    turned = torch.tensor([1, 2, 0])
+    for shown, items in ((batch.video, torch.arange(3)), (batch.video[turned], turned)):
+        apart = model.read(video.take(items), model.text(batch), batch)
+        together = model(replace(batch, video=shown))
+        assert "match_logits" in apart.heads()
+        for head in apart.heads():
+            assert torch.allclose(getattr(apart, head), getattr(together, head), atol=1e-5), head
 
 
 @every

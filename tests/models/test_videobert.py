@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from fresh import fresh
 
 from vtexplore import registry
 from vtexplore.blocks.clip_words import ClipWords
@@ -22,12 +23,7 @@ TEXTS = ["a red circle slides left", "the blue star grows and then it spins", "a
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    torch.manual_seed(0)
-    model = registry.build("videobert", depth=2)
-    noise = torch.rand(80, 8, 3, 64, 64)
-    with torch.no_grad():
-        model.eyes.take(VisualWords.fit(model.eyes.features(noise)[:, 0], 8, 2, smallest=8))
-    return model
+    return fresh("videobert", depth=2)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +57,8 @@ def test_the_sequence_without_gaps(model: Any, batch: Batch) -> None:
             ]
         )[None]
         kinds = (torch.arange(length + 7) >= length).long()[None]
-        bare = Stream(model.text.look_up(ids, kinds), torch.ones_like(ids, dtype=torch.bool), lambda: [])
-        compact = model.fusion(model.text.join(bare)).hidden
+        bare = Stream(model.words.look_up(ids, kinds), torch.ones_like(ids, dtype=torch.bool), lambda: [])
+        compact = model.fusion(model.words.join(bare)).hidden
         assert torch.allclose(joint.hidden[item][joint.mask[item]], compact[0], atol=1e-5)
 
 
@@ -80,7 +76,7 @@ def test_what_it_is_called(model: Any, batch: Batch) -> None:
     assert spans[0, 0] == 0 and spans[-1, 1] == 48 and (spans[1:, 0] == spans[:-1, 1]).all()
     alone = model.see(batch, model.codes(batch) + model.first, alone=True).tokens()[0]
     assert alone.labels[0] == "[CLS]" and len(alone) == 8
-    assert model.say(batch, joined=False).tokens()[0].labels[len(pieces)] == "[SEP]"
+    assert model.text(batch, joined=False).tokens()[0].labels[len(pieces)] == "[SEP]"
 
 
 @torch.no_grad()
@@ -101,7 +97,7 @@ def test_a_stretch_of_time_is_one_token(model: Any, batch: Batch) -> None:
     for shown in (batch, other):
         with listening(Ear()):
             model.fuse(*model.embed(shown))
-        joined = model.text.join(sum(reversed(model.embed(shown)[:1]), model.embed(shown)[1]))
+        joined = model.words.join(sum(reversed(model.embed(shown)[:1]), model.embed(shown)[1]))
         kept.append(joined)
     before, after = kept[2], kept[5]
     item = int((codes != model.codes(other)).any(1).nonzero()[0])
@@ -113,8 +109,9 @@ def test_a_stretch_of_time_is_one_token(model: Any, batch: Batch) -> None:
 
 @torch.no_grad()
 def test_heads_split_one_vocabulary(model: Any, batch: Batch) -> None:
-    joint = model.fuse(*model.embed(batch)).hidden
-    output = model.read(joint, batch)
+    video, text = model.embed(batch)
+    joint = model.fuse(video, text).hidden
+    output = model.read(video, text, batch)
     whole = model.word_head(joint)
     assert whole.shape[-1] == model.ids.size + 64 + 1
     assert torch.equal(output.word_logits, whole[:, :24, : model.ids.size])
@@ -125,13 +122,13 @@ def test_heads_split_one_vocabulary(model: Any, batch: Batch) -> None:
 
 def test_rows_start_from_centroids(model: Any) -> None:
     other = registry.build("videobert", depth=1)
-    before = other.text.word.weight.detach().clone()
+    before = other.words.word.weight.detach().clone()
     words = model.eyes.words
     other.take(words)
     first = other.first
-    assert torch.equal(other.text.word.weight[first : first + len(words)], words.word_centroids)
-    assert torch.equal(other.text.word.weight[:first], before[:first])
-    assert torch.equal(other.word_head.decoder.weight, other.text.word.weight)
+    assert torch.equal(other.words.word.weight[first : first + len(words)], words.word_centroids)
+    assert torch.equal(other.words.word.weight[:first], before[:first])
+    assert torch.equal(other.word_head.decoder.weight, other.words.word.weight)
     assert torch.equal(other.eyes.words.children, words.children)
     with pytest.raises(ConfigError, match="as wide as the features"):
         registry.build("videobert", depth=1, width=64).take(words)

@@ -78,9 +78,9 @@ class VideoBERT(nn.Module):
         self.joiner = self.ids.size + config.codes  # [>]
         rows = self.joiner + 1
         self.eyes = ClipWords(config.s3d, config.window, config.branching, config.levels, config.tree)
-        self.text = WordEmbeddings(rows, config.places, width, 2, config.dropout, config.eps)
+        self.words = WordEmbeddings(rows, config.places, width, 2, config.dropout, config.eps)
         self.fusion = Encoder(config.depth, width, config.heads, config.inner, config.dropout, config.eps)
-        self.word_head = MaskedWords(width, rows, config.eps, tied=self.text.word)
+        self.word_head = MaskedWords(width, rows, config.eps, tied=self.words.word)
         self.align_head = nn.Linear(width, 2)
         self.word_rates: Tensor | None = None  # [vocabulary]: in place of rate, how often each word is hidden
         self.sentence = nn.ModuleList([nn.Linear(width, width), nn.Linear(width, 2)]) if config.next_sentence else None
@@ -90,21 +90,21 @@ class VideoBERT(nn.Module):
         if words.word_centroids.shape[1] != self.config.width:
             raise ConfigError("Centroids become rows of the vocabulary. Make the model as wide as the features.")
         self.eyes.take(words)
-        rows = self.text.word.weight.detach()[self.first : self.first + len(words)]
+        rows = self.words.word.weight.detach()[self.first : self.first + len(words)]
         rows.copy_(words.word_centroids)
 
     def embed(self, batch: Batch) -> tuple[Stream, Stream]:
         """Video [batch, visual word + [SEP], channel] and text [batch, word, channel], before they get places."""
-        return self.see(batch, self.codes(batch) + self.first), self.say(batch)
+        return self.see(batch, self.codes(batch) + self.first), self.text(batch)
 
     def fuse(self, video: Stream, text: Stream) -> Stream:
         """The joint sequence after the transformer: the text up to [>], then the video up to [SEP]."""
-        return self.fusion(self.text.join(text + video))
+        return self.fusion(self.words.join(text + video))
 
-    def say(self, batch: Batch, joined: bool = True) -> Stream:
+    def text(self, batch: Batch, joined: bool = True) -> Stream:
         """``[CLS] words [>]``, or ``[CLS] words [SEP]`` if not ``joined``: [batch, word, channel]."""
         end = (batch.word_mask.cumsum(1) == batch.word_mask.sum(1, keepdim=True)) & batch.word_mask & joined
-        hidden = self.text.look_up(ids := batch.word_ids.masked_fill(end, self.joiner), torch.zeros_like(ids))
+        hidden = self.words.look_up(ids := batch.word_ids.masked_fill(end, self.joiner), torch.zeros_like(ids))
         return Stream(hidden, batch.word_mask, cache(lambda: word_tokens(batch, "[>]" if joined else "[SEP]")))
 
     def see(self, batch: Batch, ids: Tensor, real: Tensor | None = None, alone: bool = False) -> Stream:
@@ -114,7 +114,7 @@ class VideoBERT(nn.Module):
         has = batch.has_video[:, None]
         ids = torch.cat([start] * alone + [ids, end], dim=1)
         mask = torch.cat([torch.ones_like(has)] * alone + [there, has], dim=1)
-        return Stream(self.text.look_up(ids, torch.ones_like(ids)), mask, moment_tokens(batch, there.shape[1], alone))
+        return Stream(self.words.look_up(ids, torch.ones_like(ids)), mask, moment_tokens(batch, there.shape[1], alone))
 
     def codes(self, batch: Batch) -> Tensor:
         """The visual words of a clip, counted from 0: [batch, visual word]."""
@@ -126,15 +126,15 @@ class VideoBERT(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Scores of words at every text position, of visual words at every moment, and the match."""
-        return self.read(self.fuse(*self.embed(batch)).hidden, batch)
+        return self.read(*self.embed(batch), batch)
 
-    def read(self, joint: Tensor, batch: Batch) -> Output:
-        """What the heads say of a joint sequence [batch, token, channel]."""
-        words, moments = self.parts(joint, batch)
+    def read(self, video: Stream, text: Stream, batch: Batch) -> Output:
+        """What the heads say of videos and texts embedded before."""
+        words, moments = self.parts(self.fuse(video, text).hidden, batch)
         return Output(
             word_logits=self.word_head(words)[..., : self.first],  # [batch, word, vocabulary]
             code_logits=self.word_head(moments)[..., self.first : self.joiner],  # [batch, visual word, code]
-            match_logits=self.align_head(joint[:, 0]).diff(dim=1).squeeze(1).neg(),  # [batch]: "aligned" is 0, "not" 1
+            match_logits=self.align_head(words[:, 0]).diff(dim=1).squeeze(1).neg(),  # [batch]: "aligned" is 0, "not" 1
         )
 
     def parts(self, joint: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -153,13 +153,13 @@ class VideoBERT(nn.Module):
 
         said, word_is = self.hide_words(batch, generator)
         seen, code_is = self.hide(ids, real & batch.has_video[:, None], self.config.rate, generator)
-        words = self.fusion(self.text.join(self.say(said, joined=False))).hidden
-        moments = self.fusion(self.text.join(self.see(batch, seen, real, alone=True))).hidden[:, 1:-1]
+        words = self.fusion(self.words.join(self.text(said, joined=False))).hidden
+        moments = self.fusion(self.words.join(self.see(batch, seen, real, alone=True))).hidden[:, 1:-1]
 
         pair = replace(batch, word_ids=batch.word_ids[whose], word_mask=batch.word_mask[whose])
         said, both_words = self.hide_words(pair, generator)
         seen, both_codes = self.hide(ids, real & batch.has_video[:, None], self.config.rate, generator)
-        joint = self.fuse(self.see(batch, seen, real), self.say(said)).hidden
+        joint = self.fuse(self.see(batch, seen, real), self.text(said)).hidden
         both = torch.cat([both_words, both_codes], dim=1).masked_fill(~aligned[:, None], masked_words.IGNORE)
         return {
             "words": self.asked(words, word_is),
@@ -185,7 +185,7 @@ class VideoBERT(nn.Module):
 
 
 NAMES = (
-    *prefixed(embeddings.WORD_NAMES, "bert.embeddings.", "text."),
+    *prefixed(embeddings.WORD_NAMES, "bert.embeddings.", "words."),
     *prefixed(transformer.NAMES, "bert.encoder.", "fusion."),
     *prefixed(heads.MASKED_WORDS_NAMES, "cls.", "word_head."),
     (r"cls\.vis_lin_align\.(\w+)", r"align_head.\1"),
@@ -216,5 +216,5 @@ FAMILY = Family(
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
     manifests={"videobert:VideoBERT_large": "", "s3d_kinetics": "s3d."},
-    parts={"s3d": "eyes.s3d.", "text": ""},
+    parts={"s3d": "eyes.s3d.", "text": {"text.": "words.", "fusion.": "fusion.", "word_head.": "word_head."}},
 )

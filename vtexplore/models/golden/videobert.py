@@ -40,7 +40,7 @@ def golden(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str
     out = {}
     for kind in ("text", "video", "joint"):
         ids, kinds, mask = (tensors[f"in/{kind}_{x}"] for x in ("ids", "type", "mask"))
-        stream = model.text.join(Stream(model.text.look_up(ids, kinds), mask.bool(), partial(_bare, *ids.shape)))
+        stream = model.words.join(Stream(model.words.look_up(ids, kinds), mask.bool(), partial(_bare, *ids.shape)))
         listener = Listener()
         with listening(listener):
             hidden = model.fusion(stream).hidden
