@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from fresh import fresh
 from torch import Tensor
 
 from vtexplore import registry
 from vtexplore.evaluate import evaluate
+from vtexplore.measures import questions
 from vtexplore.measures.tally import Tally
 from vtexplore.models.violet import VIOLET  # the family whose heads the oracle imitates
 from vtexplore.types import Batch, Output, Stream
@@ -80,6 +82,20 @@ def test_a_blind_model_knows_nothing() -> None:
     blind = evaluate(FAMILY, n=64, seed=3, model=Oracle(blind=True), parts=("words", "matching"), quiet=True).rates
     assert blind["masked words: the clip"].value == 0.0
     assert blind["matching, order: the clip"].value == 0.5
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_family_can_be_measured(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whatever heads it has, before any training: all figures are there, and all are numbers."""
+    monkeypatch.setattr("vtexplore.evaluate.HEAD_CLIPS", 4)
+    monkeypatch.setattr(questions, "HEAD_CLIPS", 4)
+    found = evaluate(name, n=4, seed=1, model=fresh(name), quiet=True)
+    heads = registry.family(name).heads
+    kinds = {"word_logits": "masked words", "match_logits": "matching", "answer_embedding": "noun questions"}
+    for head, kind in kinds.items():
+        assert (head in heads) == any(rate.startswith(kind) for rate in found.rates), kind
+    assert all(0 <= r.low <= r.value <= r.high <= 1 for r in found.rates.values())
+    assert found.grounding_head["clips"] == 4 and ("questions" in found.grounding_head) == ("answer_embedding" in heads)
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:

@@ -71,7 +71,8 @@ class WordEmbeddings(nn.Module):
         self, ids: Int[Tensor, "batch word"], kinds: Int[Tensor, "batch word"]
     ) -> Float[Tensor, "batch word channel"]:
         """Word and token type alone, for sequences whose places are known only when they are joined."""
-        return self.word(ids) + self.kind(kinds)
+        x = self.word(ids)
+        return x if self.kind is None else x + self.kind(kinds)
 
     def join(self, stream: Stream) -> Stream:
         """What ``look_up`` found, with places counted over what the mask lets see, then norm and dropout.

@@ -218,7 +218,8 @@ def received(model: Any, batch: Batch) -> tuple[Tensor, tuple[Tokens, ...]]:
 
     Raises ``Unsupported`` for a model whose words and patches never stand in one sequence.
     """
-    total, tokens = None, ()
+    total: Tensor | None = None
+    tokens: tuple[Tokens, ...] = ()
     for site in record(model, batch, reduce="received").attention.values():
         keys = site.keys[0]
         if site.groups is not None or not (keys.where("text").any() and keys.where("video").any()):
@@ -250,8 +251,9 @@ def _draws(
     """What each strategy hides: bool [draw, token] each, in the order of ``STRATEGIES``."""
     may = torch.from_numpy(places.may)
     attended = attended_mask((score * may).expand(draws, -1), rate, generator)
+    frames, rows, columns = places.grid.shape
     boxes = torch.zeros(draws, len(may), dtype=torch.bool)
-    boxes[:, torch.from_numpy(places.grid).flatten()] = blockwise_mask(*places.grid.shape, draws, generator).flatten(1)
+    boxes[:, places.grid.ravel()] = blockwise_mask(frames, rows, columns, draws, generator).flatten(1)
     words = choose(torch.from_numpy(places.texts).expand(draws, -1), rate, generator)
     even = attended_mask(may.float().expand(draws, -1), rate, generator)
     return attended.numpy(), (boxes | words).numpy(), even.numpy()

@@ -70,17 +70,12 @@ def match(model: Any, clip: Clip, texts: Sequence[str], *, against: Sequence[Cli
     if isinstance(texts, str) or len(texts) < 2:
         raise ConfigError("Matching compares sentences: give two or more.")
     said = [text_of(model, clip, text) for text in texts]
-    table = []
-    for shown in (clip, *against):
-        batch = prepare([shown], said, model.inputs)
-        with torch.inference_mode():
-            output = model(beside(model, batch))
-        table.append(needs(model, output, "match_logits", "matching").float().cpu().numpy())
-        times_s = np.asarray(batch.times_s[0], dtype=float) if shown is clip else times_s
+    score, times_s = _scores(model, clip, said)
+    others = [_scores(model, other, said)[0] for other in against]
     return MatchResult(
         texts=tuple(said),
-        score=table[0],
-        others=np.array(table[1:], dtype=np.float32).reshape(len(against), len(said)),
+        score=score,
+        others=np.array(others, dtype=np.float32).reshape(len(against), len(said)),
         other_clips=tuple(c.name for c in against),
         clip=clip.name,
         times_s=times_s,
@@ -88,3 +83,12 @@ def match(model: Any, clip: Clip, texts: Sequence[str], *, against: Sequence[Cli
         about=about(model),
         notes=(*notices(model, clip), ONE_CASE),
     )
+
+
+def _scores(model: Any, clip: Clip, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The score of each text beside a clip [text], and when the model looked at it [frame]."""
+    batch = prepare([clip], texts, model.inputs)
+    with torch.inference_mode():
+        output = model(beside(model, batch))
+    score: np.ndarray = needs(model, output, "match_logits", "matching").float().cpu().numpy()
+    return score, np.asarray(batch.times_s[0], dtype=float)

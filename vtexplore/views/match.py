@@ -42,7 +42,7 @@ def scores(result: Any) -> Picture:
     for number, row in enumerate(result.others):
         label = f"other clips ({len(result.others)})" if number == 0 else None
         axes.plot(row[order], y, "|", color=NULL_COLOURS[2], markersize=16, markeredgewidth=2, label=label)
-    for at, score in zip(y, result.score[order], strict=True):
+    for at, score in enumerate(result.score[order]):
         axes.text(1.01, at, f"{score:+.2f}", va="center", fontsize=BODY, transform=axes.get_yaxis_transform())
     axes.set_yticks(y, [fill(("✓ " if i == 0 else "") + result.texts[i], 46) for i in order], fontsize=BODY)
     axes.set_ylim(len(order) - 0.4, -0.6)

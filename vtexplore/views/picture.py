@@ -89,8 +89,8 @@ class Picture(Figure):
         from PIL import Image
 
         # Maximum coverage keeps colours that few pixels have: the ends of a scale, a thin outline.
-        how = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 3, "dither": Image.Dither.NONE}
-        few = Image.fromarray(self.pixels(dpi)).quantize(colours, **how)
+        how = Image.Quantize.MAXCOVERAGE
+        few = Image.fromarray(self.pixels(dpi)).quantize(colours, method=how, kmeans=3, dither=Image.Dither.NONE)
         out = io.BytesIO()
         few.save(out, format="PNG", optimize=True)
         return out.getvalue()
