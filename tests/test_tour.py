@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from fresh import fresh
 from toy import ToyModel
 from toy import toy_clip as make_clip
 
+from vtexplore import registry
 from vtexplore.errors import ConfigError
 from vtexplore.tour import tour
 from vtexplore.types import Output
@@ -88,6 +90,16 @@ def test_a_family_without_words_gets_a_shorter_page(toy_model: Any, toy_clip: An
 
     text = Page(tour(Mute(toy_model.inputs.vocabulary), toy_clip, out=tmp_path / "t.html").read_text()).text
     assert "no head for masked words" in text and "Which head does it?" in text
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_family_gets_a_page(name: str, toy_clip: Any, tmp_path: Any) -> None:
+    """Trained or not, with patches or with moments, with a head for words or without one."""
+    page = Page(tour(fresh(name), toy_clip, "the red circle slides left", tmp_path / "t.html").read_text("utf-8"))
+    words = "word_logits" in registry.family(name).heads
+    assert f"A first look into {name} (mini)" in page.text and ("Would it know the word" in page.text) == words
+    frames = [image for image in page.all("img") if str(image["alt"]).startswith("frame ")]
+    assert len(page.all("img")) == len(frames) * (1 + 5)  # each frame, and the heat of five words on it
 
 
 def test_nothing_is_left_if_it_fails(toy_model: Any, toy_clip: Any, tmp_path: Any) -> None:

@@ -120,7 +120,8 @@ def _elsewhere(answer: AttendResult) -> Verdict:
 def _nothing_to_copy(answer: FillCodesResult) -> Verdict:
     """Hidden patches that a neighbouring frame does not give away."""
     right = answer.right()
-    told = f"copying from the nearest frame names {right['copy']:.0%} of {int(answer.hidden.sum())} patches rightly"
+    hidden = f"{int(answer.hidden.sum())} {answer.places}"
+    told = f"copying from the nearest frame names {right['copy']:.0%} of {hidden} rightly"
     if right["copy"] > 0.5:
         return Verdict(
             False,

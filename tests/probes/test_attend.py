@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fresh import fresh
 from toy import CAPTION, ToyModel, disc_x
 from toy import toy_clip as make_clip
 
 from vtexplore import registry
 from vtexplore.errors import ConfigError, TextError, Unsupported
+from vtexplore.probes._show import kinds
 from vtexplore.probes.attend import NOT_AN_EXPLANATION, AttendResult, attend
 from vtexplore.types import Output
 
@@ -153,11 +155,13 @@ def test_asking_twice_gives_the_same(toy_model: Any, toy_clip: Any, result: Atte
 
 @pytest.mark.parametrize("name", registry.names())
 def test_every_family_answers_or_says_why_not(name: str, toy_clip: Any) -> None:
-    model = registry.build(name)
     try:
-        result = attend(model, toy_clip, "the red circle slides left")
+        result = attend(fresh(name), toy_clip, "the red circle slides left")
     except Unsupported as lacking:
         assert name in str(lacking)
         return
     heat = result.heat("red")
     assert np.isfinite(heat).all() and heat.ndim == 3 and result.about["model"] == name
+    assert len(heat) == len(result.times_s) == len(result.frames) == result.word_frame().shape[1]
+    for kind in kinds(result):
+        assert "circle" in result.plot(kind, **({} if kind == "word_frame" else {"word": "circle"})).alt

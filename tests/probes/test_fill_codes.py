@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fresh import fresh
+from toy import ToySource
 
 from vtexplore import registry
 from vtexplore.errors import ConfigError, Unsupported
@@ -17,8 +19,7 @@ TEXT = "the red circle slides left"
 
 @pytest.fixture(scope="module", params=NAMES)
 def model(request: pytest.FixtureRequest) -> Any:
-    torch.manual_seed(0)
-    return registry.build(request.param)
+    return fresh(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,37 @@ def test_hidden_patches_are_black_and_all_others_as_they_were(result: FillCodesR
     assert not result.shown[black].any() and np.array_equal(result.shown[~black], result.frames[~black])
     assert result.hidden[1].any() and not result.hidden[[0, *range(2, frames)]].any()
     assert result.p.shape == (result.hidden.sum(),) and (result.p >= 0).all() and (result.p <= 1).all()
+
+
+def test_codes_are_painted_by_those_who_can(result: FillCodesResult, model: Any) -> None:
+    """A decoder paints a frame for each of the model's; without one there is none, and numbers stand in its place."""
+    count = len(result.truth) if getattr(model, "dvae", None) is not None else 0
+    assert len(result.painted) == len(result.answered) == count and len(result.times_s) == len(result.frames)
+    texts = [axes.get_xlabel() for axes in result.plot().axes]
+    said = f"code {result.truth[1].item()}, said {result.said[1].item()}" if not count else ""
+    assert said in texts and any(text.startswith("code ") for text in texts) == (not count)
+
+
+class Noisy(ToySource):
+    """The toy's film, with noise in place of a stretch of it."""
+
+    def __init__(self, start_s: float, end_s: float) -> None:
+        self.start_s, self.end_s = start_s - 1e-6, end_s - 1e-6
+
+    def sample(self, times_s: Any, short_side_px: int | None) -> np.ndarray:
+        out = super().sample(times_s, short_side_px)
+        there = [self.start_s <= t < self.end_s for t in times_s]
+        out[there] = np.random.default_rng(0).integers(256, size=out[there].shape)
+        return out
+
+
+def test_the_answer_does_not_know_what_is_hidden(model: Any, toy_clip: Any) -> None:
+    asked = {"frame": 1, "box": (0.0, 0.0, 1.0, 1.0)}
+    one = fill_codes(model, toy_clip, TEXT, **asked)
+    start_s, end_s = (one.times_s[:2] + one.times_s[1:3]) / 2
+    other = fill_codes(model, replace(toy_clip, source=Noisy(start_s, end_s)), TEXT, **asked)
+    assert np.array_equal(other.said, one.said) and np.array_equal(other.shown, one.shown)
+    assert not np.array_equal(other.frames, one.frames) and (other.truth != one.truth).any()
 
 
 def test_what_is_seen_is_not_asked(result: FillCodesResult) -> None:
@@ -62,6 +94,12 @@ def test_it_refuses_what_holds_no_patch(model: Any, toy_clip: Any) -> None:
         fill_codes(model, toy_clip, TEXT, frame=9)
     with pytest.raises(ConfigError, match="No patch"):
         fill_codes(model, toy_clip, TEXT, box=(0.5, 0.5, 0.5, 0.5))
+
+
+@pytest.mark.parametrize(("name", "without"), [("violet", {"dvae": None}), ("videobert", {"tree": False})])
+def test_a_model_that_came_without_its_codes_says_so(name: str, without: Any, toy_clip: Any) -> None:
+    with pytest.raises(Unsupported, match=f"{name} came without the codes"):
+        fill_codes(registry.build(name, **without), toy_clip, TEXT)
 
 
 def test_a_model_without_codes_is_told_who_has_them(toy_model: Any, toy_clip: Any) -> None:

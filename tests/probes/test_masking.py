@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fresh import fresh
 
 from vtexplore import registry
 from vtexplore.data.prepare import prepare
@@ -66,6 +67,19 @@ def test_received_is_what_a_page_draws_by(name: str, toy_clip: Any) -> None:
     theirs = model.received(batch)
     mine = received(model, batch)[0]
     assert torch.allclose(mine * (theirs > 0), theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_family_masks_or_says_why_not(name: str, toy_clip: Any) -> None:
+    model = fresh(name)
+    try:
+        result = masking(model, toy_clip, "the red circle slides left", draws=20)
+    except Unsupported as lacking:
+        assert name in str(lacking)
+        with pytest.raises(Unsupported, match=name):
+            compare_masking(model, [toy_clip])
+        return
+    assert result.patch.shape[1:] == model.grid(prepare([toy_clip], ["the"], model.inputs))
 
 
 def test_the_more_is_received_the_more_often_it_is_hidden(result: MaskingResult) -> None:

@@ -12,8 +12,8 @@ side by side: words alone, visual words alone, both.
 
 Nothing was published: the golden data prove the arithmetic only. What the paper leaves open is a public thesis's
 (MDSKUL/MasterProject): token type 1 from the first visual word on, a bare linear layer for alignment, 15 % hidden in
-BERT's way everywhere. Deviations: only matching pairs are asked for hidden tokens; tables learn unless a stage freezes
-them (the paper did); neighbouring sentences are not joined. ``Output`` splits the joint vocabulary by position.
+BERT's way. Deviations: only matching pairs are asked for hidden tokens; tables learn unless a stage freezes them (the
+paper did); neighbouring sentences are not joined. ``Output`` splits the joint vocabulary by position.
 """
 
 from __future__ import annotations
@@ -74,13 +74,11 @@ class VideoBERT(nn.Module):
         super().__init__()
         self.ids = config.words or WordIds.of(config.inputs.vocabulary)
         self.config, width = config, config.width
-        self.first = self.ids.size  # of the visual words
-        self.joiner = self.ids.size + config.codes  # [>]
-        rows = self.joiner + 1
+        self.first, self.joiner = self.ids.size, self.ids.size + config.codes  # rows of visual words, of [>]
         self.eyes = ClipWords(config.s3d, config.window, config.branching, config.levels, config.tree)
-        self.words = WordEmbeddings(rows, config.places, width, 2, config.dropout, config.eps)
+        self.words = WordEmbeddings(self.joiner + 1, config.places, width, 2, config.dropout, config.eps)
         self.fusion = Encoder(config.depth, width, config.heads, config.inner, config.dropout, config.eps)
-        self.word_head = MaskedWords(width, rows, config.eps, tied=self.words.word)
+        self.word_head = MaskedWords(width, self.joiner + 1, config.eps, tied=self.words.word)
         self.align_head = nn.Linear(width, 2)
         self.word_rates: Tensor | None = None  # [vocabulary]: in place of rate, how often each word is hidden
         self.sentence = nn.ModuleList([nn.Linear(width, width), nn.Linear(width, 2)]) if config.next_sentence else None
@@ -90,8 +88,7 @@ class VideoBERT(nn.Module):
         if words.word_centroids.shape[1] != self.config.width:
             raise ConfigError("Centroids become rows of the vocabulary. Make the model as wide as the features.")
         self.eyes.take(words)
-        rows = self.words.word.weight.detach()[self.first : self.first + len(words)]
-        rows.copy_(words.word_centroids)
+        self.words.word.weight.detach()[self.first : self.first + len(words)] = words.word_centroids
 
     def embed(self, batch: Batch) -> tuple[Stream, Stream]:
         """Video [batch, visual word + [SEP], channel] and text [batch, word, channel], before they get places."""
@@ -137,6 +134,11 @@ class VideoBERT(nn.Module):
             match_logits=self.align_head(words[:, 0]).diff(dim=1).squeeze(1).neg(),  # [batch]: "aligned" is 0, "not" 1
         )
 
+    def hide_codes(self, batch: Batch, hidden: Tensor) -> Output:
+        """What the heads say when [MASK] stands in place of the visual words ``hidden`` [batch, frame, row, column]."""
+        ids = (self.codes(batch) + self.first).masked_fill(hidden.flatten(1), self.ids.mask)
+        return self.read(self.see(batch, ids), self.text(batch), batch)
+
     def parts(self, joint: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """A joint sequence [batch, token, …] as words [batch, word, …] and moments [batch, visual word, …]."""
         return joint[:, : batch.word_ids.shape[1]], joint[:, batch.word_ids.shape[1] : -1]
@@ -150,12 +152,10 @@ class VideoBERT(nn.Module):
         codes, real = alignment.subsample(codes, rates.to(codes.device))
         whose = alignment.partners(len(batch), generator, self.config.match_groups).to(codes.device)
         ids, aligned = codes + self.first, whose == torch.arange(len(batch), device=codes.device)
-
         said, word_is = self.hide_words(batch, generator)
         seen, code_is = self.hide(ids, real & batch.has_video[:, None], self.config.rate, generator)
         words = self.fusion(self.words.join(self.text(said, joined=False))).hidden
         moments = self.fusion(self.words.join(self.see(batch, seen, real, alone=True))).hidden[:, 1:-1]
-
         pair = replace(batch, word_ids=batch.word_ids[whose], word_mask=batch.word_mask[whose])
         said, both_words = self.hide_words(pair, generator)
         seen, both_codes = self.hide(ids, real & batch.has_video[:, None], self.config.rate, generator)

@@ -58,6 +58,13 @@ def needs(model: Any, output: Output, head: str, what: str) -> Any:
     raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} has no head for {what}. {others}")
 
 
+def few(times_s: Any, most: int = 8) -> np.ndarray:
+    """Of the times at which a model looks, some to show: [frame] seconds, the middles of ``most`` equal parts."""
+    times = np.asarray(times_s, dtype=float)
+    count = min(len(times), most)
+    return times[(np.arange(count) * 2 + 1) * len(times) // (2 * count)]
+
+
 def about(model: Any) -> dict[str, Any]:
     """The circumstances of a result: versions, model, and the hash of its weights."""
     from vtexplore import __version__

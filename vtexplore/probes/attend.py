@@ -23,7 +23,7 @@ from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._ask import about, card_of, find_word, notices, pooling, split, text_of
 from vtexplore.probes._result import Result
-from vtexplore.probes.grounding import grounding, named_things, overlap
+from vtexplore.probes.grounding import frames_within, grounding, named_things, overlap
 from vtexplore.probes.rollout import roll
 from vtexplore.record import Record, frames_of, record
 from vtexplore.types import Clip, Tokens
@@ -73,10 +73,11 @@ class HeadGrid:
 class AttendResult(Result):
     """Where the words of a text look in a clip: at every site and head, and at one of them in particular.
 
-    ``frames`` uint8 [frame, height, width, rgb] are the frames that the model saw, at ``times_s``; ``film``
-    shows the clip more closely, at ``film_times_s``. ``head`` None means the mean of the heads. Where
-    truth is known, ``named`` lists the objects that each word names, ``happens_s`` when its event happens
-    ([word, 2], NaN where there is none), ``masks`` bool [object, frame, height, width] where the objects are.
+    ``frames`` uint8 [frame, height, width, rgb] are the frames that the model saw, at ``times_s``: where a
+    token stands for several, the middle one. ``film`` shows the clip more closely, at ``film_times_s``.
+    ``head`` None means the mean of the heads. Where truth is known, ``named`` lists the objects that each
+    word names, ``happens_s`` when its event happens ([word, 2], NaN where there is none), ``masks`` bool
+    [object, frame, height, width] where the objects are.
     """
 
     PICTURES: ClassVar[tuple[str, ...]] = ("frames", "film", "film_times_s", "masks")
@@ -239,7 +240,8 @@ def attend(
         site, head, why = "rollout", None, "rollout through all layers, mean over heads"
     else:
         site, head, why = _chosen(model, looks, site, head)
-    times_s = np.asarray(batch.times_s[0], dtype=float)
+    tokens = next(look.tokens for look in looks if look.site == site)
+    times_s = _shown(tokens, np.asarray(batch.times_s[0], dtype=float))
     film_times_s = (np.arange(FILM_FRAMES) + 0.5) * clip.duration_s / FILM_FRAMES
     frames = clip.sample(times_s.tolist(), PICTURE_PX)
     objects, named, happens_s = named_things(clip, words)
@@ -294,6 +296,13 @@ def grid_of(tokens: Tokens, patches: np.ndarray) -> np.ndarray:
     if not grid.size or (grid < 0).any():
         raise Unsupported("The video tokens of this site are not patches of a grid; see rows() and their Tokens.")
     return grid
+
+
+def _shown(tokens: Tokens, times_s: np.ndarray) -> np.ndarray:
+    """When to show the clip: [slot] seconds, the middle one of the frames that each slot of tokens stands for."""
+    first = np.array([at[0] for at in frames_of(tokens)], dtype=int)
+    seen = [np.flatnonzero(row) for row in frames_within(tokens[first], times_s)]
+    return times_s[[at[len(at) // 2] for at in seen]]
 
 
 def _chosen(model: Any, looks: tuple[Look, ...], site: str | None, head: int | None) -> tuple[str, int | None, str]:

@@ -4,9 +4,11 @@
     result.plot()                                    pixels, their codes painted, the hidden, the model's answer
 
 A discrete VAE names every patch by one of some hundred codes, and its decoder paints them again: what it paints
-from the true codes is the best that any answer can look like. A share of right codes means little alone, so two
-answers that need no model stand beside it: the code at the same place in the nearest frame where it can be seen
-("copy", strong wherever little moves), and the commonest code that can be seen ("common").
+from the true codes is the best that any answer can look like. Other families have a code for a whole moment, and
+nothing that paints it: these are hidden in the sequence, not in the pixels (``hide_codes`` of the model), and shown
+by their numbers. A share of right codes means little alone, so two answers that need no model stand beside it: the
+code at the same place in the nearest frame where it can be seen ("copy", strong wherever little moves), and the
+commonest code that can be seen ("common").
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ class FillCodesResult(Result):
     """Codes [frame, row, column] as they are (``truth``), by the model (``said``), ``copied`` and ``common``.
 
     ``hidden`` bool [frame, row, column]; ``p`` float32 [hidden patch] is the probability of the true code.
-    Pictures, uint8 [frame, height, width, rgb]: ``frames`` as the model sees them, with the hidden patches black
-    in ``shown``; ``painted`` from the true codes; ``answered`` with the model's codes where patches are hidden.
+    Pictures, uint8 [frame, height, width, rgb]: ``frames`` as the model sees them (of a moment, the middle one), with
+    the hidden patches black in ``shown``; ``painted`` from the true codes; ``answered`` with the model's codes where
+    patches are hidden. The last two hold no frame if nothing paints these codes.
     """
 
     PICTURES: ClassVar[tuple[str, ...]] = ("frames", "shown", "painted", "answered")
@@ -58,6 +61,11 @@ class FillCodesResult(Result):
     about: dict[str, Any]
     notes: tuple[str, ...]
 
+    @property
+    def places(self) -> str:
+        """What a code is of: "patches" of frames, or whole "moments"."""
+        return "moments" if self.truth.shape[1:] == (1, 1) else "patches"
+
     def right(self) -> dict[str, float]:
         """The share of hidden patches that each answer names rightly: "the model", "copy", "common"."""
         truth = self.truth[self.hidden]
@@ -73,7 +81,7 @@ def fill_codes(
     frame: int | None = None,
     box: tuple[float, float, float, float] = (0.25, 0.25, 0.75, 0.75),
 ) -> FillCodesResult:
-    """Hide a box of patches, in one frame (from 0) or in all (None), and ask for their codes.
+    """Hide a box of patches, in one frame or moment (from 0) or in all (None), and ask for their codes.
 
     ``box`` is xyxy in 0..1 of the square that the model sees; a patch is hidden if its middle lies inside.
     ``text`` None = the clip's caption. Raises ``Unsupported`` for a model that predicts no codes,
@@ -81,19 +89,22 @@ def fill_codes(
     """
     text = text_of(model, clip, text)
     batch = beside(model, prepare([clip], [text], model.inputs))
-    if not (hasattr(model, "codes") and getattr(model, "dvae", None) is not None):
-        needs(model, _look(model, batch), "code_logits", "visual words")
-        raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} came without the codes that it predicts.")
-    truth = model.codes(batch)[0].cpu()
+    truth = _codes(model, batch)
     patches = _patches(truth.shape, frame, box)
-    size_px = batch.video.shape[-1]
-    shown = masked_codes.hide(batch.video, patches[None].to(batch.video.device), size_px // truth.shape[-1])
-    logits = needs(model, _look(model, replace(batch, video=shown)), "code_logits", "visual words")
+    each = batch.video.shape[1] // len(truth)  # frames of a moment
+    middle = slice(each // 2, None, each)
+    hidden = patches[None].to(batch.video.device)
+    black = masked_codes.hide(
+        batch.video, hidden.repeat_interleave(each, dim=1), batch.video.shape[-1] // truth.shape[-1]
+    )
+    with torch.inference_mode():
+        by_model = hasattr(model, "hide_codes")
+        output = model.hide_codes(batch, hidden) if by_model else model(replace(batch, video=black))
+    logits = needs(model, output, "code_logits", "visual words")
     log_p = logits[0].float().log_softmax(-1).cpu().unflatten(0, truth.shape)
     said = torch.where(patches, log_p.argmax(-1), truth)
     seen = truth[~patches]
     common = int(seen.mode().values) if len(seen) else int(truth.flatten().mode().values)
-    times_s = np.asarray(batch.times_s[0], dtype=float)
     return FillCodesResult(
         text=text,
         hidden=patches.numpy(),
@@ -104,22 +115,34 @@ def fill_codes(
         p=log_p.gather(-1, truth[..., None])[..., 0].exp()[patches].numpy(),
         codes=log_p.shape[-1],
         clip=clip.name,
-        times_s=times_s,
-        frames=_pictures(batch.video[0]),
-        shown=_pictures(shown[0]),
-        painted=_pictures(_paint(model, truth)),
-        answered=_pictures(_paint(model, said)),
+        times_s=np.asarray(batch.times_s[0], dtype=float)[middle],
+        frames=_pictures(batch.video[0, middle]),
+        shown=_pictures(black[0, middle]),
+        painted=_pictures(_paint(model, truth, batch.video[0])),
+        answered=_pictures(_paint(model, said, batch.video[0])),
         about=about(model),
         notes=(*notices(model, clip), ONE_CASE),
     )
 
 
-def _look(model: Any, batch: Batch) -> Any:
+def _codes(model: Any, batch: Batch) -> Tensor:
+    """The codes of the one clip: [frame, row, column]."""
+    name = getattr(model, "name", type(model).__name__)
     with torch.inference_mode():
-        return model(beside(model, batch))
+        if not hasattr(model, "codes"):
+            needs(model, model(batch), "code_logits", "visual words")
+            raise Unsupported(f"{name} predicts codes, but does not say which they are.")
+        try:
+            found: Tensor = model.codes(batch)
+        except ConfigError as lacking:
+            raise Unsupported(f"{name} came without the codes that it predicts. {lacking}") from lacking
+    return found[0].cpu().view(*model.grid(batch))
 
 
-def _paint(model: Any, codes: Tensor) -> Tensor:
+def _paint(model: Any, codes: Tensor, video: Tensor) -> Tensor:
+    """What a decoder makes of codes: a frame for each moment, or none of the video's if the model has no decoder."""
+    if getattr(model, "dvae", None) is None:
+        return video[:0]
     with torch.inference_mode():
         painted: Tensor = model.dvae.decode(codes.to(next(model.parameters()).device))
     return painted

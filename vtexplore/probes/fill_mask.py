@@ -23,7 +23,7 @@ import torch
 from vtexplore.data.prepare import prepare, word_positions
 from vtexplore.data.text import SPECIALS, hide_word, plain, vocabulary, words_of
 from vtexplore.errors import ConfigError, TextError
-from vtexplore.probes._ask import about, card_of, find_word, needs, notices, text_of
+from vtexplore.probes._ask import about, card_of, few, find_word, needs, notices, text_of
 from vtexplore.probes._result import Result
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip
@@ -167,7 +167,7 @@ def fill_mask(
             log_p = _log_p(model, CONDITIONS[name](batch))[places]  # [piece, vocabulary]
             joint = log_p.gather(1, index.T).sum(dim=0)  # [candidate]
             p[row, at] = joint.exp().numpy()
-    times_s = np.asarray(batch.times_s[0], dtype=float)
+    times_s = few(batch.times_s[0])
     crowded = (f"{left_out} words of several pieces did not fit into the text's length.",) if left_out else ()
     return FillMaskResult(
         text=text,

@@ -85,11 +85,11 @@ def overlap(masks: np.ndarray, times_s: Sequence[float] | np.ndarray, tokens: To
     inside = corner(y[:, 1], x[:, 1]) - corner(y[:, 0], x[:, 1]) - corner(y[:, 1], x[:, 0]) + corner(y[:, 0], x[:, 0])
     sides = (tokens.box[:, 2:] - tokens.box[:, :2]) * [width, height]
     share = inside / np.maximum(sides.prod(axis=1), 1e-9)
-    return np.einsum("oft,tf->ot", share, _frames_within(tokens, np.asarray(times_s, dtype=float)))
+    return np.einsum("oft,tf->ot", share, frames_within(tokens, np.asarray(times_s, dtype=float)))
 
 
-def _frames_within(tokens: Tokens, times_s: np.ndarray) -> np.ndarray:
-    """[token, frame]: rows sum to 1."""
+def frames_within(tokens: Tokens, times_s: np.ndarray) -> np.ndarray:
+    """Which frames each token stands for: [token, frame], rows sum to 1 (the nearest one, if none is in its span)."""
     start, end = tokens.span_s[:, :1], tokens.span_s[:, 1:]
     within = (times_s >= start - 1e-6) & ((times_s < end - 1e-6) | (np.abs(times_s - start) <= 1e-6))
     nearest = np.abs(times_s - (start + end) / 2)

@@ -129,12 +129,12 @@ def masking(
 
     ``rate`` is the share of positions that "attended" and "random" hide, and the chance of each word to be
     hidden where boxes hide the patches. Raises ``TextError`` for a text that the model cannot read,
-    ``Unsupported`` for a model whose words and patches never stand in one sequence.
+    ``Unsupported`` for a model whose words and patches never stand in one sequence, or that sees no patches.
     """
     text = text_of(model, clip, text)
     batch = prepare([clip], [text], model.inputs)
     scores, tokens = received(model, batch)
-    places = _Places(tokens[0])
+    places = _places(model, tokens[0])
     hidden = _draws(scores[0], places, draws, rate, torch.Generator().manual_seed(seed))
     words = split(text)
     pooled = np.array([[mine[..., places.word == w].any(-1).mean(-1) for w in range(len(words))] for mine in hidden])
@@ -182,7 +182,7 @@ def compare_masking(
         prepared = prepare(some, [str(clip.caption) for clip in some], model.inputs)
         scores, tokens = received(model, prepared)
         for item, clip in enumerate(some):
-            places = _Places(tokens[item])
+            places = _places(model, tokens[item])
             hidden = _draws(scores[item], places, draws, rate, generator)
             rows.append(_measured(clip, hidden, places, tokens[item], prepared.times_s[item]))
     if not rows:
@@ -243,6 +243,18 @@ class _Places:
         self.may = self.patches | self.texts
         self.grid = grid_of(tokens, self.patches)  # [frame, row, column] → position
         self.word = np.where(self.texts, tokens.word, -1)
+
+
+def _places(model: Any, tokens: Tokens) -> _Places:
+    """The positions of an item; ``Unsupported`` for a model whose frames have too few patches to hide boxes."""
+    places = _Places(tokens)
+    if min(places.grid.shape[1:]) < 3:
+        rows, columns = places.grid.shape[1:]
+        raise Unsupported(
+            f"{getattr(model, 'name', 'This model')} sees {rows} × {columns} places at a time, and boxes are hidden "
+            "among 3 × 3 or more: there is nothing to compare. Ask for a family that sees patches."
+        )
+    return places
 
 
 def _draws(

@@ -20,7 +20,7 @@ import torch
 
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError
-from vtexplore.probes._ask import about, needs, notices, text_of
+from vtexplore.probes._ask import about, few, needs, notices, text_of
 from vtexplore.probes._result import Result
 from vtexplore.probes.fill_mask import ONE_CASE
 from vtexplore.record import beside
@@ -86,9 +86,9 @@ def match(model: Any, clip: Clip, texts: Sequence[str], *, against: Sequence[Cli
 
 
 def _scores(model: Any, clip: Clip, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The score of each text beside a clip [text], and when the model looked at it [frame]."""
+    """The score of each text beside a clip [text], and some of the times at which the model looked [frame]."""
     batch = prepare([clip], texts, model.inputs)
     with torch.inference_mode():
         output = model(beside(model, batch))
     score: np.ndarray = needs(model, output, "match_logits", "matching").float().cpu().numpy()
-    return score, np.asarray(batch.times_s[0], dtype=float)
+    return score, few(batch.times_s[0])
