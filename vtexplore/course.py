@@ -120,8 +120,7 @@ def _elsewhere(answer: AttendResult) -> Verdict:
 def _nothing_to_copy(answer: FillCodesResult) -> Verdict:
     """Hidden patches that a neighbouring frame does not give away."""
     right = answer.right()
-    hidden = f"{int(answer.hidden.sum())} {answer.places}"
-    told = f"copying from the nearest frame names {right['copy']:.0%} of {hidden} rightly"
+    told = f"copying from the nearest frame names {right['copy']:.0%} of {answer.asked} rightly"
     if right["copy"] > 0.5:
         return Verdict(
             False,

@@ -62,9 +62,16 @@ class FillCodesResult(Result):
     notes: tuple[str, ...]
 
     @property
-    def places(self) -> str:
-        """What a code is of: "patches" of frames, or whole "moments"."""
-        return "moments" if self.truth.shape[1:] == (1, 1) else "patches"
+    def of_moments(self) -> bool:
+        """Whether a code is of a whole moment, and not of a patch."""
+        return self.truth.shape[1:] == (1, 1)
+
+    @property
+    def asked(self) -> str:
+        """What was hidden, in words: "16 patches", "1 moment"."""
+        count = int(self.hidden.sum())
+        one, more = ("moment", "moments") if self.of_moments else ("patch", "patches")
+        return f"{count} {one if count == 1 else more}"
 
     def right(self) -> dict[str, float]:
         """The share of hidden patches that each answer names rightly: "the model", "copy", "common"."""

@@ -29,7 +29,7 @@ def codes(result: Any) -> Picture:
     across = min((1 - left - 0.02 - gap * (count - 1)) / count, 0.17)
     frame_in = across * WIDTH_IN * height / width
     rows = [(name, told) for name, told in ROWS if len(getattr(result, name))]
-    numbers = not len(result.answered)
+    slot, numbers = "moment" if result.of_moments else "frame", not len(result.answered)
     picture = Picture(height_in=1.2 + (frame_in + 0.1) * len(rows) + 0.45 + 0.25 * numbers)
     total_in = picture.get_figheight()
     for row, (name, told) in enumerate(rows):
@@ -40,14 +40,13 @@ def codes(result: Any) -> Picture:
             axes = bare(picture.add_axes(box))
             axes.imshow(getattr(result, name)[i], extent=(0, 1, 1, 0), aspect="auto")
             if row == 0:
-                axes.set_title(f"{result.places[:-1]} {i + 1} · {result.times_s[i]:.1f} s", fontsize=BODY, pad=4)
+                axes.set_title(f"{slot} {i + 1} · {result.times_s[i]:.1f} s", fontsize=BODY, pad=4)
             if name == rows[-1][0]:
                 _outline(axes, result, i)
                 if numbers:
                     axes.set_xlabel(_numbers(result, i), fontsize=BODY, labelpad=3)
     picture.text(left, 1 - 0.1 / total_in, said(result), fontsize=LARGE, va="top")
-    dashed = "dashed: the model named another code"
-    note = f"{int(result.hidden.sum())} {result.places} hidden, {result.codes} codes; {dashed}"
+    note = f"{result.asked} hidden, {result.codes} codes; dashed: the model named another code"
     picture.text(left, 1 - 0.45 / total_in, note, fontsize=SMALL, va="top")
     source_line(picture, origin(result.about, result.clip))
     picture.alt = f"{said(result)}. {note}."
