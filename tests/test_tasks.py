@@ -115,6 +115,18 @@ def test_a_dropped_clip_teaches_nothing_about_its_video() -> None:
         assert any(loss == 0 for loss in losses.values()), name
 
 
+def test_what_a_page_never_trains_no_stage_does() -> None:
+    """And what one stage freezes, the next one may train: only the page's own decision is for ever."""
+    for name in registry.names():
+        model = registry.build(name)
+        fixed = {n for n, p in model.named_parameters() if not p.requires_grad}
+        some = next(n for n, _ in model.named_parameters() if n not in fixed)
+        Pretrain(model, Pretraining(), Stage(1, slow=((some, 0.0),)))
+        assert {n for n, p in model.named_parameters() if not p.requires_grad} == fixed | {some}
+        Pretrain(model, Pretraining(), Stage(1))
+        assert {n for n, p in model.named_parameters() if not p.requires_grad} == fixed
+
+
 def test_no_training_batch_holds_a_heldout_combination() -> None:
     for name in registry.names():
         task = pretrain(name, drop=0.0)

@@ -45,7 +45,7 @@ def standing_in(model: nn.Module, name: str, said: Tensor) -> Iterator[None]:
 
 
 class Pool:
-    """Groups of scenes, and what a backbone said of each: ``features`` [clip, …] in half precision."""
+    """Groups of scenes, and what a backbone said of each: ``features`` [clip, …], in half precision unless counted."""
 
     def __init__(self, groups: Sequence[Sequence[Scene]], features: Tensor) -> None:
         self.groups, self.features = groups, features
@@ -60,8 +60,9 @@ class Pool:
             with torch.no_grad():
                 said = features_of(some)
             if out is None:
-                out = torch.empty(len(groups) * size, *said.shape[1:], dtype=torch.float16)
-            out[start * size : start * size + len(some)] = said.half().cpu()
+                kind = torch.float16 if said.is_floating_point() else said.dtype
+                out = torch.empty(len(groups) * size, *said.shape[1:], dtype=kind)
+            out[start * size : start * size + len(some)] = said.to("cpu", out.dtype)
         assert out is not None
         return Pool(groups, out)
 
@@ -74,4 +75,5 @@ class Pool:
             style = draw_style(rng, group[0].theme, group[0].join)
             scenes += [replace(scene, style=style) for scene in group]
             items += range(g * len(group), (g + 1) * len(group))
-        return scenes, self.features[items].float()
+        features = self.features[items]
+        return scenes, features.float() if features.is_floating_point() else features

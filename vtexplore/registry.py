@@ -37,7 +37,7 @@ class Stage:
     ``scenes`` are options of ``world.sample_scene``; ``spotlight``: only patches with objects are seen;
     ``rates``: how often words of a role ("colour", …; "" = all others) are hidden, where words are hidden
     at random; empty = all alike, as the Config says. ``pool``: so many clips, over and over, with what the
-    model's child ``remember``, a frozen backbone, said of them; 0 = fresh clips without end, and live eyes.
+    family's ``backbone``, frozen in this stage, said of them; 0 = fresh clips without end, and live eyes.
     """
 
     steps: int
@@ -50,7 +50,6 @@ class Stage:
     spotlight: bool = False
     rates: Mapping[str, float] = field(default_factory=dict)
     pool: int = 0
-    remember: str = "swin"
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,9 @@ class Family:
     embedding of a frame's token sees. ``names`` translate the published file's tensors, ``doubles`` are
     those stored twice; ``manifests`` say which stored lists of keys describe it ("file:entry" → prefix that
     their names get before translation). ``parts`` are shared between miniatures (kind → prefix that the
-    shared file's names get here, or their own prefixes → ours). ``checkpoints`` are public files (name → what it is).
+    shared file's names get here, or their own prefixes → ours). ``backbone``: the child of the model through which
+    all pixels go, if it is one module that is called; a stage may remember what it said. ``checkpoints`` are public
+    files (name → what it is).
     """
 
     name: str
@@ -95,6 +96,7 @@ class Family:
     doubles: Mapping[str, str] = field(default_factory=dict)
     manifests: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
+    backbone: str = ""
     checkpoints: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, size: str = "mini", **overrides: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from vtexplore.blocks.dvae import DiscreteVAE
 from vtexplore.blocks.embeddings import WordEmbeddings, WordIds
@@ -24,11 +24,12 @@ from vtexplore.blocks.heads import MaskedWords
 from vtexplore.blocks.transformer import Encoder
 from vtexplore.data.prepare import text_batch
 from vtexplore.data.text import vocabulary
+from vtexplore.errors import ConfigError
 from vtexplore.eyes import pixels
 from vtexplore.objectives import discrete_vae, masked_words
 from vtexplore.objectives.masked_words import IGNORE
 from vtexplore.pool import Pool, standing_in
-from vtexplore.registry import Pretraining, Stage
+from vtexplore.registry import Pretraining, Stage, build, family
 from vtexplore.train import Recipe, Task, step_rng
 from vtexplore.types import Batch, Inputs
 from vtexplore.world import draft_scene, masks, render, sample_scene, sentences, sibling_batch
@@ -172,10 +173,22 @@ class Pretrain(Task):
         self.model, self.stage, self.weight = model, stage, dict(stage.weight)
         self.drop, self.group = plan.drop, plan.group
         self.pool: Pool | None = None
-        for name, parameter in model.named_parameters():
+        fixed = {n for n, p in build(model.name, device="meta").named_parameters() if not p.requires_grad}
+        for name, parameter in model.named_parameters():  # earlier stages may have frozen others than this one does
             factor = next((f for prefix, f in stage.slow if name.startswith(prefix)), 1.0)
-            parameter.requires_grad_(factor > 0)
+            parameter.requires_grad_(factor > 0 and name not in fixed)
+        self.backbone = family(model.name).backbone
+        if stage.pool and (not self.backbone or any(p.requires_grad for p in self._eyes.parameters())):
+            raise ConfigError(
+                f"A pool remembers what a frozen backbone said, and {model.name} has none in this stage. Let its "
+                "Family name one, and the stage freeze it (slow), or leave the pool out."
+            )
         model.word_rates = word_rates(stage.rates, model.config.inputs.vocabulary) if stage.rates else None
+
+    @property
+    def _eyes(self) -> nn.Module:
+        eyes: nn.Module = self.model.get_submodule(self.backbone)
+        return eyes
 
     def prepare(self, recipe: Recipe, rank: int, processes: int, quiet: bool = False) -> None:
         """Fill the pool of a stage that has one: each process has a share of its own."""
@@ -190,9 +203,7 @@ class Pretrain(Task):
     def _features(self, scenes: Sequence[Scene]) -> Tensor:
         batch = scene_batch(scenes, self.model.config.inputs)
         heard: list[Tensor] = []
-        listening = self.model.get_submodule(self.stage.remember).register_forward_hook(
-            lambda module, given, said: heard.append(said)
-        )
+        listening = self._eyes.register_forward_hook(lambda module, given, said: heard.append(said))
         try:
             self.model.embed(batch.to(next(self.model.parameters()).device))
         finally:
@@ -224,8 +235,11 @@ class Pretrain(Task):
         losses: dict[str, Tensor]
         if features is None:
             losses = self.model.loss(batch, generator)
-        else:  # remembered features know of no hidden patch: no code is asked for
-            none = torch.full((len(batch), *self.model.grid(batch)), IGNORE, device=features.device)
-            with standing_in(self.model, self.stage.remember, features):
-                losses = self.model.loss(batch, generator, codes=none)
+        else:
+            asked: dict[str, Tensor] = {}
+            if features.is_floating_point() and hasattr(self.model, "codes"):
+                # What was remembered of pixels knows of no hidden patch: no code is asked for.
+                asked["codes"] = torch.full((len(batch), *self.model.grid(batch)), IGNORE, device=features.device)
+            with standing_in(self.model, self.backbone, features):
+                losses = self.model.loss(batch, generator, **asked)
         return losses

@@ -108,9 +108,8 @@ class VideoBERT(nn.Module):
         """``visual words [SEP]``, ``alone`` with [CLS] before, of joint ``ids`` [batch, visual word] where ``real``."""
         start, end = (ids.new_full((len(ids), 1), i) for i in (self.ids.start, self.ids.end))
         there = batch.sees((ids.shape[1], 1, 1)) & (torch.ones_like(ids, dtype=torch.bool) if real is None else real)
-        has = batch.has_video[:, None]
         ids = torch.cat([start] * alone + [ids, end], dim=1)
-        mask = torch.cat([torch.ones_like(has)] * alone + [there, has], dim=1)
+        mask = torch.cat([torch.ones_like(there[:, :1])] * alone + [there, batch.has_video[:, None]], dim=1)
         return Stream(self.words.look_up(ids, torch.ones_like(ids)), mask, moment_tokens(batch, there.shape[1], alone))
 
     def codes(self, batch: Batch) -> Tensor:
@@ -217,4 +216,5 @@ FAMILY = Family(
     },
     manifests={"videobert:VideoBERT_large": "", "s3d_kinetics": "s3d."},
     parts={"s3d": "eyes.s3d.", "text": {"text.": "words.", "fusion.": "fusion.", "word_head.": "word_head."}},
+    backbone="eyes",
 )

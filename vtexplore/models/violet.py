@@ -129,9 +129,8 @@ class VIOLET(nn.Module):
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Masked words, masked codes, matching, to be added up. ``codes`` [batch, frame, row, column] if known."""
         asked = self.hide(batch, *self.choose(batch, generator), self.codes(batch) if codes is None else codes)
-        return self.losses(
-            *asked, matching.others(len(batch), generator, self.config.candidates, self.config.match_groups)
-        )
+        others = matching.others(len(batch), generator, self.config.candidates, self.config.match_groups)
+        return self.losses(*asked, others)
 
     def codes(self, batch: Batch) -> Tensor:
         """The visual word of every patch: [batch, frame, row, column]."""
@@ -216,5 +215,6 @@ FAMILY = Family(
     doubles={"fc_mtm.predictions.decoder.bias": "fc_mtm.predictions.bias"},
     manifests={"violet:VIOLET_Pretrain": "", "dalle:Encoder": "dvae.encoder.", "dalle:Decoder": "dvae.decoder."},
     parts={"video_swin": "swin.", "dvae": "dvae.", "text": ""},
+    backbone="swin",
     checkpoints={"ckpt_violet_pretrain.pt": "tsujuifu/pytorch_violet, README", "encoder.pkl": "openai/DALL-E"},
 )
