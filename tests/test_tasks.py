@@ -11,7 +11,7 @@ import torch
 from vtexplore import registry
 from vtexplore.data.prepare import prepare
 from vtexplore.data.text import vocabulary
-from vtexplore.eyes import MIN_COVER, label
+from vtexplore.eyes import MIN_COVER, doings, label
 from vtexplore.miniatures import PARTS, host_of
 from vtexplore.registry import Pretraining, Stage
 from vtexplore.tasks import Codes, Pretrain, Words, scene_batch, scene_times
@@ -85,6 +85,31 @@ def test_a_summary_says_which_looks_are_there() -> None:
     task.total(losses).backward()
     assert {"looks", "_looks%", "colour", "outline"} <= set(losses)
     assert all(p.grad is not None for n, p in task.named_parameters() if "action" not in n)
+
+
+def test_doings_say_who_does_what_and_when() -> None:
+    kinds, colours = list(SHAPES_THEME.kinds()), list(SHAPES_THEME.colours)
+    scene = sample_scene(3, form="then", objects=2)
+    hue = [colours.index(scene.objects[e.objects[0]].colour) for e in scene.events]
+    starts_s = np.arange(6) * scene.duration_s / 6
+    found = doings([scene], starts_s, 64)
+    for event, colour in zip(scene.events, hue, strict=True):
+        share = found.colour[0, :, colour, 1 + kinds.index(event.kind)]
+        during = (starts_s + 1e-6 > event.start_s) & (starts_s + scene.duration_s / 6 < event.end_s)
+        assert during.any() and (share[torch.from_numpy(during)] > 0.4).all()
+        outside = (starts_s > event.end_s) | (starts_s + scene.duration_s / 6 < event.start_s)
+        assert outside.any() and (share[torch.from_numpy(outside)] == 0).all()
+    for looks, of in ((found.looks.amax(-1), found.colour), (found.looks.amax(-2), found.shape)):
+        torch.testing.assert_close(of.sum(-1), looks)  # shares add up to 1 for what is there
+
+
+def test_moments_reach_every_weight_of_the_eyes() -> None:
+    host, prefix = host_of("s3d")
+    task = PARTS["s3d"].stages["clips"][0](host, prefix).train()
+    losses = task.losses(task.draw(step_rng(0, 0), 2), torch.Generator())
+    task.total(losses).backward()
+    assert set(task.weight) <= set(losses) and all(p.grad is not None for p in task.parameters())
+    assert task.backbone.training, "its batch norms gather statistics, which are stored as well"
 
 
 def pretrain(name: str, drop: float) -> Pretrain:

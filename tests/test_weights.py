@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vtexplore.errors import AssetError, WeightsError
-from vtexplore.weights import load_miniature, load_state, match, part, prefixed, save_miniature, save_part, translate
+from vtexplore.weights import (
+    load_miniature,
+    load_state,
+    match,
+    part,
+    prefixed,
+    save_miniature,
+    save_part,
+    start_from_parts,
+    translate,
+)
 
 RULES = ((r"enc\.(\d+)\.w", r"layers.\1.weight"), (r"enc\.(\d+)\.b", r"layers.\1.bias"))
 
@@ -157,6 +167,16 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_part(Toy(), "sight", "eyes.", tmp_path, {})
     with pytest.raises(WeightsError, match="not the file that its card names"):
         load_miniature(Toy(), "toy", PARTS, tmp_path)
+
+
+def test_a_longer_table_begins_with_the_shared_rows(tmp_path: Path) -> None:
+    short, long = (nn.ModuleDict({"word": nn.Embedding(rows, 4), "out": nn.Linear(4, rows)}) for rows in (3, 5))
+    save_part(short, "words", "", tmp_path, {})
+    before = {k: t.clone() for k, t in long.state_dict().items()}
+    start_from_parts(long, {"words": ""}, tmp_path)
+    assert torch.equal(long["word"].weight[:3], short["word"].weight.half().float())
+    assert torch.equal(long["word"].weight[3:], before["word.weight"][3:])
+    assert torch.equal(long["out"].weight, before["out.weight"]), "only embeddings have rows of their own"
 
 
 def test_too_large_for_halves(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,17 @@ from torch import Tensor, nn
 from vtexplore import registry
 from vtexplore.assets import find
 from vtexplore.blocks import video_swin
+from vtexplore.blocks.clip_words import ClipWords
 from vtexplore.blocks.dvae import STRIDE_PX
 from vtexplore.blocks.video_swin import VideoSwin
 from vtexplore.blocks.vit import ViT
 from vtexplore.errors import ConfigError
-from vtexplore.eyes import Eyes
-from vtexplore.tasks import Codes, Pretrain, Words
+from vtexplore.eyes import Eyes, Moments
+from vtexplore.tasks import Codes, Pretrain, Words, scene_batch
 from vtexplore.train import Recipe, Task, fit, step_rng
+from vtexplore.visual_words import VisualWords
 from vtexplore.weights import save_miniature, save_part, start_from_parts
-from vtexplore.world import SHAPES_THEME, WORDS
+from vtexplore.world import SHAPES_THEME, WORDS, sample_scene
 from vtexplore.world.vocabulary import PATH as VOCABULARY
 
 FAST_MALLOC = {
@@ -86,6 +89,11 @@ def _eyes(frames: int | None, spread: bool = True) -> Callable[[Any, str], Task]
     return task
 
 
+def _moments(host: Any, prefix: str) -> Task:
+    tower, inputs = host.get_submodule(prefix.rstrip(".")), host.config.inputs
+    return Moments(tower, SHAPES_THEME, inputs.frames, host.config.window, inputs.size_px)
+
+
 def _codes(hottest: float) -> Callable[[Any, str], Task]:
     def task(host: Any, prefix: str) -> Task:
         dvae = host.get_submodule(prefix.rstrip("."))
@@ -113,6 +121,13 @@ PARTS = {
         {
             "stills": (_eyes(1), Recipe(steps=2500, batch=128, lr=2e-3)),
             "stills, warm restart": (_eyes(1), Recipe(steps=1000, batch=128, lr=1e-3)),
+        },
+    ),
+    "s3d": Part(
+        "S3D, supervised by the world's labels: who is there in each stretch of a clip, and who does what",
+        {
+            "clips": (_moments, Recipe(steps=2000, batch=16, lr=3e-3)),
+            "clips, warm restart": (_moments, Recipe(steps=1000, batch=16, lr=1.5e-3)),
         },
     ),
     "dvae": Part(
@@ -156,7 +171,7 @@ def train_part(kind: str, folder: Path, steps: int | None = None) -> dict[str, A
         "kind": kind,
         "about": PARTS[kind].about,
         "stages": stages,
-        "heldout": measure(task),
+        "heldout": measure(task) if steps is None else measure(task, 1, 16),
         "versions": versions(),
     }
     if is_main():
@@ -182,6 +197,9 @@ def versions() -> dict[str, str]:
     return {"vtexplore": version("vtexplore"), "torch": torch.__version__, "numpy": np.__version__}
 
 
+WORD_CLIPS = 4_096  # whose moments are clustered, for a family that reads video in words
+
+
 # ── families ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -195,6 +213,8 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
     torch.manual_seed(plan.seed)
     model: Any = registry.build(name).train()
     start_from_parts(model, page.parts, find("miniatures"))
+    if isinstance(getattr(model, "eyes", None), ClipWords):
+        model.take(visual_words(model, WORD_CLIPS if steps is None else WORD_CLIPS // 64, plan.seed, folder))
     usual, about = model.config, {}
     for number, (stage, how) in enumerate(plan.stages.items()):
         model.config = replace(usual, **how.settings)
@@ -216,6 +236,23 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
     if is_main():
         save_miniature(model, name, page.parts, find("miniatures"), card)
     return card
+
+
+def visual_words(model: Any, clips: int, seed: int, folder: Path) -> VisualWords:
+    """Clusters of what a model's eyes make of the moments of so many clips; found again in ``folder``."""
+    path = folder / f"visual_words_{clips}.safetensors"
+    if path.exists():
+        return VisualWords.load(path)
+    scenes = (sample_scene(step_rng(seed, i, 3_000)) for i in range(clips))
+    seen = []
+    while some := list(islice(scenes, 32)):
+        batch = scene_batch(some, model.config.inputs)
+        seen.append(model.eyes.features(batch.video).flatten(0, 1))
+    words = VisualWords.fit(torch.cat(seen), model.eyes.branching, model.eyes.levels, seed)
+    if is_main():
+        folder.mkdir(parents=True, exist_ok=True)
+        words.save(path)
+    return words
 
 
 def is_main() -> bool:

@@ -98,6 +98,11 @@ class _Steps(Dataset[Any]):
         return self.task.draw(step_rng(self.recipe.seed, step, self.rank), self.count)
 
 
+def _as_drawn(data: Any) -> Any:
+    """What a task drew, as it is: a pair stays a pair."""
+    return data
+
+
 def step_rng(seed: int, step: int, rank: int = 0) -> np.random.Generator:
     """The generator of one step of one process: streams of different steps are independent."""
     return np.random.default_rng([seed, step, rank, 0x7E])
@@ -126,6 +131,7 @@ def fit(task: Task, recipe: Recipe, folder: Path, *, workers: int | None = None,
         _Steps(task, recipe, rank, recipe.batch // world),
         batch_size=None,
         sampler=range(start, recipe.steps),
+        collate_fn=_as_drawn,
         num_workers=workers if workers is not None else 0 if device.type == "cpu" else 12,
     )
     bar = _bar(recipe, start, quiet or not accelerator.is_main_process)

@@ -203,14 +203,21 @@ def load_miniature(model: nn.Module, name: str, parts: Mapping[str, Place], fold
 
 
 def start_from_parts(model: nn.Module, parts: Mapping[str, Place], folder: Path) -> None:
-    """Fill what a fresh miniature shares with others, in place; names or shapes it has not got are passed over."""
+    """Fill what a fresh miniature shares with others, in place; names or shapes it has not got are passed over.
+
+    A longer table of embeddings (visual words behind the words, more places) begins with the shared rows.
+    """
     ours = tensors_of(model)
+    tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     with torch.no_grad():
         for kind, place in parts.items():
             shared, _ = _read(folder / "shared" / f"{kind}.safetensors")
             for key, tensor in placed(shared, place).items():
-                if key in ours and tensor.shape == ours[key].shape:
-                    ours[key].copy_(tensor)
+                if key not in ours:
+                    continue
+                rows = ours[key][: len(tensor)] if key in tables else ours[key]
+                if tensor.shape == rows.shape:
+                    rows.copy_(tensor)
 
 
 def save_part(
