@@ -12,6 +12,8 @@ from PIL import Image
 import vtexplore.cli as cli
 from vtexplore import registry
 
+load = registry.load  # the real one
+
 
 @pytest.fixture
 def run(monkeypatch: Any, capsys: Any, toy_model: Any, toy_clip: Any) -> Any:
@@ -128,3 +130,18 @@ def test_the_tour_says_where_it_is(run: Any, tmp_path: Path) -> None:
 def test_the_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "vtexplore", "list", "--json"], capture_output=True, text=True)
     assert done.returncode == 0 and [page["name"] for page in json.loads(done.stdout)] == list(registry.names())
+
+
+def test_a_family_without_a_miniature_is_one_sentence(run: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    """It is listed and shown; what would need its weights says how to make them."""
+    monkeypatch.setattr(registry, "load", load)
+    monkeypatch.setattr(registry, "shipped", lambda name: False)
+    monkeypatch.chdir(tmp_path)
+    listed = {page["name"]: page for page in json.loads(run("list", "--json")[1])}
+    for name in registry.names():
+        assert listed[name]["miniature"] is False and "miniature: none is shipped yet" in run("show", name)[1]
+        looks = (["attend", "toy.mp4"], ["fill", "toy.mp4"], ["tour", "toy.mp4"])
+        for command in (*([*look, "-m", name] for look in looks), ["evaluate", name]):
+            code, out, err = run(*command)
+            assert (code, out, err.count("\n")) == (2, "", 1) and f"Make it: vtexplore train {name}" in err
+    assert run("list")[1].count("no miniature yet") == len(registry.names()) and not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,23 +119,26 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
 
 
 PAIR = """
-import sys; sys.path.insert(0, {here!r})
+import os, sys; sys.path.insert(0, {here!r})
 from pathlib import Path
 from vtexplore.train import fit
 from test_train import Curve, RECIPE
-print(fit(Curve(), RECIPE, Path({folder!r}), quiet=True)["processes"])
+about = fit(Curve(), RECIPE, Path({folder!r}), quiet=True)
+Path({told!r}, os.environ["RANK"]).write_text(str(about["processes"]))  # two at once would print into each other
 """
 
 
 def test_two_processes_really_are_two(tmp_path: Path) -> None:
     """Both take part, see different data, and the result is not that of one process."""
     script = tmp_path / "pair.py"
-    folder = tmp_path / "run"
-    script.write_text(PAIR.format(here=str(Path(__file__).parent), folder=str(folder)))
+    folder, told = tmp_path / "run", tmp_path / "told"
+    script.write_text(PAIR.format(here=str(Path(__file__).parent), folder=str(folder), told=str(told)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     for _ in range(2):  # the second time there is a run to go on with, and nothing left to do
-        done = subprocess.run([*command, str(script)], capture_output=True, text=True, check=True)
-        assert done.stdout.split() == ["2", "2"]
+        shutil.rmtree(told, ignore_errors=True)
+        told.mkdir()
+        subprocess.run([*command, str(script)], capture_output=True, text=True, check=True)
+        assert {path.name: path.read_text() for path in told.iterdir()} == {"0": "2", "1": "2"}
     assert not np.array_equal(step_rng(0, 3, 0).uniform(size=4), step_rng(0, 3, 1).uniform(size=4))
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     assert state["done"] == RECIPE.steps
