@@ -26,6 +26,7 @@ SHARED = [kind for kind in PARTS if (find("miniatures/shared") / f"{kind}.safete
 # Strict: whoever trains one of these must take it from its list.
 NOT_TRAINED = {"bridgeformer", "videobert"}
 NOT_SHARED = {"s3d", "vit"}
+OUTDATED = {"violet"}  # a part was made again since, so that it cannot be loaded: to be trained again
 
 
 @pytest.fixture(params=SHIPPED)
@@ -43,6 +44,13 @@ def test_a_shipped_miniature_has_its_card_and_its_parts() -> None:
         assert registry.card(name)["name"] == name and set(registry.card(name)["shared"]) <= set(SHARED)
     files = {p.relative_to(find("miniatures")).with_suffix("").as_posix() for p in find("miniatures").rglob("*.*")}
     assert files == {*SHIPPED, *(f"shared/{kind}" for kind in SHARED)}, "a file that nobody asks for"
+
+
+def test_a_shipped_miniature_stands_on_the_parts_that_are_shipped() -> None:
+    made = {
+        k: hashlib.sha256((find("miniatures/shared") / f"{k}.safetensors").read_bytes()).hexdigest() for k in SHARED
+    }
+    assert {n for n in SHIPPED if any(made[k] != d for k, d in registry.card(n)["shared"].items())} == OUTDATED
 
 
 def test_every_part_that_a_family_starts_from_can_be_made() -> None:
