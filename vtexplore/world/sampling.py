@@ -44,9 +44,9 @@ def sample_scene(
 
     ``split`` "train" never holds a held-out (colour, shape, action), "heldout" at least one. ``form``
     is "one" (a single event), "relation" (two objects), "then" (a sequence, two objects), "same" (a
-    sequence, one object) or "while"; or several of them, of which one is drawn. ``kinds`` fixes the actions, ``objects`` how many there are (1–3).
-    Since a fair coin may reverse the scene, fixed ``kinds`` may come out as their reverses; if you need
-    one very action, draw until it comes.
+    sequence, one object) or "while"; or several of them, of which one is drawn. ``kinds`` fixes the
+    actions, ``objects`` how many there are (1–3). Since a fair coin may reverse the scene, fixed
+    ``kinds`` may come out as their reverses; if you need one very action, draw until it comes.
 
     Raises ``ConfigError`` for an unknown split or form, ``CannotPlace`` if nothing fits in 200 draws.
     """
