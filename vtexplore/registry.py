@@ -38,6 +38,7 @@ class Stage:
     ``rates``: how often words of a role ("colour", …; "" = all others) are hidden, where words are hidden
     at random; empty = all alike, as the Config says. ``pool``: so many clips, over and over, with what the
     model's child ``remember``, a frozen backbone, said of them; 0 = fresh clips without end, and live eyes.
+    ``in_order``: captions of the pool mention first what happens first.
     """
 
     steps: int
@@ -50,6 +51,7 @@ class Stage:
     spotlight: float = 0.0
     rates: Mapping[str, float] = field(default_factory=dict)
     pool: int = 0
+    in_order: bool = False
     remember: str = "swin"
 
 
