@@ -91,6 +91,15 @@ def test_captions_are_told_anew_and_stay_true() -> None:
     assert len(texts) > 3 * len(scenes)
 
 
+def test_told_in_order_means_that_what_happens_first_is_mentioned_first() -> None:
+    scenes = sibling_batch(1, 24, 4, form=("then", "same"))
+    pool = Pool.fill([scenes[i : i + 4] for i in range(0, 24, 4)], lambda some: torch.zeros(len(some), 1), quiet=True)
+    for in_order in (True, False):
+        drawn = [s for step in range(30) for s in pool.draw(step_rng(1, step), 2, in_order)[0]]
+        first = [next(w.event for w in s.caption.words if w.event is not None) for s in drawn]
+        assert (set(first) == {0}) == in_order
+
+
 @every
 def test_a_step_on_the_pool_asks_for_no_hidden_patch(name: str) -> None:
     task = task_with_pool(name)

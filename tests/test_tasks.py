@@ -152,6 +152,14 @@ def test_what_a_page_never_trains_no_stage_does() -> None:
         assert {n for n, p in model.named_parameters() if not p.requires_grad} == fixed
 
 
+def test_in_the_spotlight_only_patches_with_objects_are_seen() -> None:
+    for name in registry.names():
+        tasks = [Pretrain(registry.build(name), Pretraining(), Stage(1, spotlight=share)) for share in (1.0, 0.5)]
+        batch = tasks[0].draw(step_rng(0, 0), 8)[0]
+        assert batch.patch_mask is not None and 0.02 < batch.patch_mask.float().mean() < 0.3
+        assert {tasks[1].draw(step_rng(0, step), 4)[0].patch_mask is None for step in range(12)} == {True, False}
+
+
 def test_no_training_batch_holds_a_heldout_combination() -> None:
     for name in registry.names():
         task = pretrain(name, drop=0.0)

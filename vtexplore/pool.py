@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from vtexplore.world import Scene, draw_style
+from vtexplore.world import Scene, draw_style, tells_in_order
 
 GROUPS_AT_ONCE = 8
 
@@ -66,13 +66,19 @@ class Pool:
         assert out is not None
         return Pool(groups, out)
 
-    def draw(self, rng: np.random.Generator, groups: int) -> tuple[list[Scene], Tensor]:
-        """So many groups, each told in a fresh style: their scenes, and features [clip, …]."""
+    def draw(self, rng: np.random.Generator, groups: int, in_order: bool = False) -> tuple[list[Scene], Tensor]:
+        """So many groups, each told in a fresh style: their scenes, and features [clip, …].
+
+        ``in_order``: only in styles that mention first what happens first.
+        """
         scenes: list[Scene] = []
         items: list[int] = []
         for g in rng.integers(len(self.groups), size=groups).tolist():
             group = self.groups[g]
-            style = draw_style(rng, group[0].theme, group[0].join)
+            theme, join = group[0].theme, group[0].join
+            style = draw_style(rng, theme, join)
+            while in_order and not tells_in_order(theme, style, join):
+                style = draw_style(rng, theme, join)
             scenes += [replace(scene, style=style) for scene in group]
             items += range(g * len(group), (g + 1) * len(group))
         features = self.features[items]

@@ -34,10 +34,12 @@ class Stage:
 
     ``weight`` of the losses in their sum (1 where not named); ``slow``: (prefix of a parameter's name,
     factor on the learning rate), 0 = frozen; ``settings`` replace fields of the Config for this stage;
-    ``scenes`` are options of ``world.sample_scene``; ``spotlight``: only patches with objects are seen;
+    ``scenes`` are options of ``world.sample_scene``; ``spotlight``: share of steps in which only patches with
+    objects are seen;
     ``rates``: how often words of a role ("colour", …; "" = all others) are hidden, where words are hidden
     at random; empty = all alike, as the Config says. ``pool``: so many clips, over and over, with what the
     family's ``backbone``, frozen in this stage, said of them; 0 = fresh clips without end, and live eyes.
+    ``in_order``: captions of the pool mention first what happens first.
     """
 
     steps: int
@@ -47,9 +49,10 @@ class Stage:
     slow: tuple[tuple[str, float], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     scenes: Mapping[str, Any] = field(default_factory=dict)
-    spotlight: bool = False
+    spotlight: float = 0.0
     rates: Mapping[str, float] = field(default_factory=dict)
     pool: int = 0
+    in_order: bool = False
 
 
 @dataclass(frozen=True)

@@ -216,10 +216,10 @@ class Pretrain(Task):
         if self.pool is None:
             scenes = sibling_batch(rng, count, self.group, split, **self.stage.scenes)
         else:
-            scenes, features = self.pool.draw(rng, count // self.group)
+            scenes, features = self.pool.draw(rng, count // self.group, self.stage.in_order)
         batch = scene_batch(scenes, self.model.config.inputs, blank=features is not None)
         seen = torch.from_numpy(rng.random(count) >= self.drop)
-        lit = self._lit(scenes, batch) if self.stage.spotlight else None
+        lit = self._lit(scenes, batch) if rng.random() < self.stage.spotlight else None
         return replace(batch, video_mask=seen, patch_mask=lit), features
 
     def _lit(self, scenes: Sequence[Scene], batch: Batch) -> Tensor:

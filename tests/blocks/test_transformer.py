@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from vtexplore.blocks.tap import Call, listening
 from vtexplore.blocks.transformer import Encoder, Layer
 from vtexplore.errors import ConfigError
 from vtexplore.types import Stream, Tokens
@@ -52,6 +53,39 @@ def test_only_some_positions_of_the_last_layer() -> None:
     some = encoder(x, slice(2, 4))
     assert torch.allclose(some.hidden, encoder(x).hidden[:, 2:4], atol=1e-6)
     assert some.mask.shape == (2, 2) and [t.labels for t in some.tokens()] == [("2", "3")] * 2
+
+
+def test_hidden_tokens_cost_nothing_in_training() -> None:
+    """Whatever is hidden, tokens that are seen come out as they would if all were computed, and so do gradients."""
+    torch.manual_seed(1)
+    encoder, x = Encoder(2, 8, 2, 16, dropout=0.0), stream()
+    mask = torch.rand(x.mask.shape) < 0.5
+    mask[0, :2], mask[1] = True, True  # one item is full
+    some = Stream(x.hidden.clone().requires_grad_(), mask, x.tokens)
+    full, short = encoder.eval()(some).hidden, encoder.train()(some).hidden
+    assert torch.allclose(short[mask], full[mask], atol=1e-6) and (short[~mask] == 0).all()
+    for only in (slice(0, 1), slice(3, 5)):  # also where hidden tokens ask
+        full, short = encoder.eval()(some, only), encoder.train()(some, only)
+        assert torch.allclose(short.hidden, full.hidden, atol=1e-6) and torch.equal(short.mask, full.mask)
+    one, two = (torch.autograd.grad(y.hidden.sum(), some.hidden)[0] for y in (full, short))
+    assert torch.allclose(one, two, atol=1e-6)
+
+
+def test_a_listener_hears_of_all_tokens_in_training_too() -> None:
+    class Ear:
+        sizes: list[int] = []  # noqa: RUF012
+
+        def hear(self, call: Call) -> None:
+            self.sizes.append(call.k.shape[2])
+
+        def see(self, site: str, stream: Stream) -> None: ...
+
+    encoder, x = Encoder(2, 8, 2, 16).train(), stream()
+    mask = x.mask.clone()
+    mask[:, 3:] = False
+    with listening(ear := Ear()):
+        encoder(Stream(x.hidden, mask, x.tokens))
+    assert ear.sizes == [len(x)] * 2
 
 
 def test_dropout_only_in_training() -> None:

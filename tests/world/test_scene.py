@@ -69,6 +69,11 @@ def test_objects_stay_in_frame_and_apart(seed):
                 assert (np.hypot(x[a] - x[b], y[a] - y[b]) > r[a] + r[b]).all()
 
 
+def test_one_of_several_forms_is_drawn_in_their_usual_shares():
+    joins = [sample_scene(seed, form=("then", "one")).join for seed in range(400)]
+    assert set(joins) == {"then", "one"} and 0.48 < joins.count("then") / 400 < 0.67  # 0.30 to 0.22
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_forms_and_what_each_event_covers(form):
     for seed in range(20):
@@ -125,6 +130,8 @@ def test_errors_say_what_there_is():
         sample_scene(0, "test")
     with pytest.raises(ConfigError, match="relation"):
         sample_scene(0, form="three")
+    with pytest.raises(ConfigError, match="three"):
+        sample_scene(0, form=("one", "three"))
     with pytest.raises(CannotPlace):
         draft_scene(0, form="same", kinds=["grows", "grows"])
     with pytest.raises(ConfigError, match="4 to 8"):

@@ -91,6 +91,11 @@ def listening(listener: Listener) -> Iterator[Listener]:
         _listener.reset(token)
 
 
+def listened() -> bool:
+    """Whether anybody listens, in this thread and context."""
+    return _listener.get() is not None
+
+
 class Tap(nn.Module):
     """The identity with an optional listener; one in every attention, named by ``name_taps``."""
 

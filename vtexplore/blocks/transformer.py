@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vtexplore.blocks.tap import Tap, attend
+from vtexplore.blocks.tap import Tap, attend, listened
 from vtexplore.errors import ConfigError
 from vtexplore.types import Stream
 
@@ -58,7 +59,10 @@ class Layer(nn.Module):
 
     def forward(self, stream: Stream, only: slice | None = None) -> Stream:
         """[batch, token, channel] to the same; ``only``: the positions that are wanted, all others are dropped."""
-        asking = stream if only is None else stream[only]
+        return self.hear(stream if only is None else stream[only], stream)
+
+    def hear(self, asking: Stream, stream: Stream) -> Stream:
+        """What becomes of ``asking``, some or all tokens of ``stream``: [batch, query, channel]."""
         x = self.norm1(asking.hidden + self.dropout(self.attention(asking, stream)))
         x = self.norm2(x + self.dropout(self.mlp(x)))
         return self.attention.tap.see(asking.with_hidden(x))
@@ -75,7 +79,12 @@ class Encoder(nn.Module):
         self.apply(partial(initialise, width=width))
 
     def forward(self, stream: Stream, only: slice | None = None) -> Stream:
-        """[batch, token, channel] to the same; ``only``: positions after the last layer, which saves the others."""
+        """[batch, token, channel] to the same; ``only``: positions after the last layer, which saves the others.
+
+        In training, tokens that are hidden from all others are not computed, and come out as 0.
+        """
+        if self.training and not listened() and not stream.mask.all():
+            return self._packed(stream, only)
         for layer in self.layers:
             stream = layer(stream, only if layer is self.layers[-1] else None)
         return stream
@@ -86,6 +95,28 @@ class Encoder(nn.Module):
         for layer in self.layers[:depth]:
             out.append(layer(out[-1]))
         return out
+
+    def _packed(self, stream: Stream, only: slice | None) -> Stream:
+        """The same with the tokens that may be seen moved together: as many as the fullest item has."""
+        wanted = torch.arange(stream.mask.shape[1], device=stream.mask.device)[slice(None) if only is None else only]
+        seen = stream.mask.clone()
+        if only is not None:
+            seen[:, wanted] = True  # also one that is hidden may ask
+        order = (~seen).to(torch.uint8).argsort(dim=1, stable=True)[:, : int(seen.sum(1).max())]  # [batch, packed]
+        x = Stream(
+            stream.hidden.gather(1, order[..., None].expand(-1, -1, stream.hidden.shape[2])),
+            stream.mask.gather(1, order),
+            stream.tokens,
+        )
+        for layer in self.layers[:-1]:
+            x = layer(x)
+        if only is None:
+            x = self.layers[-1](x)
+            hidden = torch.zeros_like(stream.hidden).scatter(1, order[..., None].expand_as(x.hidden), x.hidden)
+            return stream.with_hidden(hidden * stream.mask[..., None])
+        place = (seen.cumsum(1) - 1)[:, wanted]  # where the wanted tokens stand now
+        asking = x.hidden.gather(1, place[..., None].expand(-1, -1, x.hidden.shape[2]))
+        return self.layers[-1].hear(stream[only].with_hidden(asking), x)
 
 
 def initialise(module: nn.Module, width: int = 768) -> None:

@@ -23,7 +23,7 @@ from vtexplore.world.batches import sibling_batch, siblings
 from vtexplore.world.foils import KINDS as FOIL_KINDS
 from vtexplore.world.foils import Foil, holds
 from vtexplore.world.garden import GARDEN_THEME
-from vtexplore.world.language import Caption, Clause, Noun, Statement, Style, draw_style, say
+from vtexplore.world.language import Caption, Clause, Noun, Statement, Style, draw_style, say, tells_in_order
 from vtexplore.world.render import boxes, masks, render
 from vtexplore.world.sampling import CannotPlace, draft_scene, sample_scene
 from vtexplore.world.scene import Scene
@@ -86,6 +86,7 @@ __all__ = [
     "siblings",
     "stereo",
     "tags",
+    "tells_in_order",
     "waveform",
     "write_mp4",
 ]

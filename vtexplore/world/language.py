@@ -101,6 +101,12 @@ def draw_style(rng: np.random.Generator, theme: Theme, join: str) -> Style:
     return Style(voice, template, int(rng.random() * len(voices[voice].frames[join])))
 
 
+def tells_in_order(theme: Theme, style: Style, join: str) -> bool:
+    """Whether a style mentions what happens first before what happens later; True where there is but one event."""
+    template = theme.voices[style.voice].templates[join][style.template]
+    return "{B}" not in template or template.index("{A}") < template.index("{B}")
+
+
 @cache
 def _parts(pattern: str) -> tuple[str, ...]:
     return tuple(pattern.split())

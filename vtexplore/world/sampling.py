@@ -35,7 +35,7 @@ def sample_scene(
     split: str = "train",
     *,
     theme: Theme = SHAPES_THEME,
-    form: str | None = None,
+    form: str | Sequence[str] | None = None,
     kinds: Sequence[str] | None = None,
     objects: int | None = None,
     background: str | None = None,
@@ -44,9 +44,9 @@ def sample_scene(
 
     ``split`` "train" never holds a held-out (colour, shape, action), "heldout" at least one. ``form``
     is "one" (a single event), "relation" (two objects), "then" (a sequence, two objects), "same" (a
-    sequence, one object) or "while". ``kinds`` fixes the actions, ``objects`` how many there are (1–3).
-    Since a fair coin may reverse the scene, fixed ``kinds`` may come out as their reverses; if you need
-    one very action, draw until it comes.
+    sequence, one object) or "while"; or several of them, of which one is drawn. ``kinds`` fixes the
+    actions, ``objects`` how many there are (1–3). Since a fair coin may reverse the scene, fixed
+    ``kinds`` may come out as their reverses; if you need one very action, draw until it comes.
 
     Raises ``ConfigError`` for an unknown split or form, ``CannotPlace`` if nothing fits in 200 draws.
     """
@@ -64,7 +64,7 @@ def draft_scene(
     split: str = "train",
     *,
     theme: Theme = SHAPES_THEME,
-    form: str | None = None,
+    form: str | Sequence[str] | None = None,
     kinds: Sequence[str] | None = None,
     objects: int | None = None,
     background: str | None = None,
@@ -75,23 +75,25 @@ def draft_scene(
     """
     if split not in ("train", "heldout"):
         raise ConfigError(f"split is 'train' or 'heldout', not {split!r}")
-    if form is not None and form not in FORMS:
-        raise ConfigError(f"form is one of {', '.join(FORMS)}; not {form!r}")
+    if wrong := [f for f in ([form] if isinstance(form, str) else form or ()) if f not in FORMS]:
+        raise ConfigError(f"form is one of {', '.join(FORMS)}; not {wrong[0]!r}")
     rng = np.random.default_rng(seed)
     for _ in range(5000):
-        scene = _draft(rng, theme, form or _form(rng, theme), split, kinds, objects, background)
+        chosen = form if isinstance(form, str) else _form(rng, theme, form or FORMS)
+        scene = _draft(rng, theme, chosen, split, kinds, objects, background)
         if scene.is_sound() and (split == "train" or scene.is_heldout()):
             return scene
     raise CannotPlace(f"no {split} scene has form={form!r}, kinds={kinds!r}, objects={objects!r}")
 
 
-def _form(rng: np.random.Generator, theme: Theme) -> str:
-    u = rng.random()
-    for form, share in zip(FORMS, FORM_SHARES, strict=True):
+def _form(rng: np.random.Generator, theme: Theme, among: Sequence[str]) -> str:
+    shares = {form: share for form, share in zip(FORMS, FORM_SHARES, strict=True) if form in among}
+    u = rng.random() * (1.0 if len(shares) == len(FORMS) else sum(shares.values()))
+    for form, share in shares.items():
         u -= share
         if u < 0 and (form != "relation" or theme.kinds(2)):
             return form
-    return "then"
+    return "then" if "then" in among else among[0]
 
 
 def _draft(

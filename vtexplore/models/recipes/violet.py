@@ -7,10 +7,23 @@ eyes that do not learn yet and so need to look but once (``pool``); then the pap
 together, with live eyes.
 """
 
+from dataclasses import replace
+
 from vtexplore.registry import Pretraining, Stage
 
 FROZEN = (("swin.", 0.0), ("dvae.", 0.0))
 RATES = {"colour": 0.3, "shape": 0.3, "verb": 0.3, "direction": 0.5, "target": 0.6, "relation": 0.5, "": 0.06}
+ORDER = Stage(
+    steps=0,
+    lr=1.2e-3,
+    weight={"words": 0.5},
+    slow=FROZEN,
+    settings={"candidates": 4, "attended": 0.0, "match_groups": 4},
+    scenes={"form": ("then", "same")},
+    spotlight=0.8,
+    rates=RATES | {"colour": 0.2, "shape": 0.2, "verb": 0.5, "connective": 0.5},
+    pool=12_000,
+)
 
 PRETRAINING = Pretraining(
     stages={
@@ -20,7 +33,7 @@ PRETRAINING = Pretraining(
             slow=(*FROZEN, ("match_head.", 0.0)),
             settings={"candidates": 1, "attended": 0.0},
             scenes={"objects": 1, "form": "one"},
-            spotlight=True,
+            spotlight=1.0,
             rates=dict.fromkeys(("colour", "shape", "verb", "direction", "target", "background"), 0.5) | {"": 0.08},
             pool=6_000,
         ),
@@ -42,12 +55,14 @@ PRETRAINING = Pretraining(
             rates=RATES,
             pool=16_000,
         ),
+        "order, told in order": replace(ORDER, steps=1200, in_order=True),
+        "order": replace(ORDER, steps=2000),
         "all": Stage(
-            steps=2400,
-            lr=8e-4,
-            weight={"codes": 0.3, "match": 0.5},
+            steps=700,
+            lr=6e-4,
+            weight={"codes": 0.3},
             slow=(("swin.", 0.3), ("dvae.", 0.0)),
-            settings={"candidates": 2, "match_groups": 4},
+            settings={"match_groups": 4},
             rates=RATES,
         ),
     },
