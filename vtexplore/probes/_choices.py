@@ -10,9 +10,9 @@ from vtexplore.data.phrases import bracketed, phrases_of
 from vtexplore.data.text import plain, vocabulary
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.objectives.questions import question
-from vtexplore.probes._ask import text_of
+from vtexplore.probes._ask import card_of, text_of
 from vtexplore.types import Clip, Inputs
-from vtexplore.world import SHAPES_THEME, sample_scene
+from vtexplore.world import SHAPES_THEME, WORDS, sample_scene
 from vtexplore.world.choices import alternatives, reverses
 from vtexplore.world.phrases import tagged
 
@@ -79,9 +79,8 @@ def offered(
     if choices is None:
         there = () if clip.truth is None else clip.truth.objects
         happens = () if clip.truth is None else [e.kind for e in clip.truth.events]
-        foils = alternatives(text, phrase, there=there, happens=happens, reverse=ordered, seed=seed)
-        lexicon = (getattr(model, "card", None) or {}).get("lexicon")
-        foils = tuple(f for f in foils if not lexicon or {plain(w) for w in f.split()} <= set(lexicon))
+        known = card_of(model).get("lexicon") or WORDS
+        foils = alternatives(text, phrase, there=there, happens=happens, reverse=ordered, known=known, seed=seed)
         if not foils:
             raise ConfigError(f"Nothing like {phrase!r} is known to choose from. Say what else: choices=['…', '…'].")
         return (phrase, *foils)

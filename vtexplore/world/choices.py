@@ -17,6 +17,7 @@ from vtexplore.types import Phrase
 from vtexplore.world.phrases import nouns, spelled, tagged, verbs
 from vtexplore.world.shapes import SHAPES_THEME
 from vtexplore.world.theme import Theme, Voice
+from vtexplore.world.vocabulary import WORDS
 
 
 def alternatives(
@@ -26,6 +27,7 @@ def alternatives(
     there: Collection[str] = (),
     happens: Collection[str] = (),
     reverse: bool = True,
+    known: Collection[str] = WORDS,
     count: int = 4,
     seed: int = 0,
     theme: Theme = SHAPES_THEME,
@@ -34,17 +36,20 @@ def alternatives(
 
     A noun phrase: another shape, another colour, then both. A verb phrase: what as many objects do, with
     ``reverse`` what the reversed clip would show first of all, and without it never. ``there`` names looks
-    ("red circle", in concepts) and ``happens`` actions that are known to be in the clip beside what is told.
+    ("red circle", in concepts) and ``happens`` actions that are known to be in the clip beside what is told; only
+    ``known`` words are used.
     """
     words, told = tagged(phrase, theme), tagged(text, theme)
     if not any(w.role != "function" for w in words):
         return ()
     voice, rng = _voice(theme, (*told, *words)), np.random.default_rng(seed)
     if [w.role for w in words] == ["colour", "shape"]:
-        return _looks(theme, voice, words, told, there, count, rng)
+        return _looks(theme, voice, words, told, there, frozenset(known), count, rng)
     if found := _action(theme, phrase):
-        return _actions(theme, voice, found, told, happens, reverse, count, rng)
-    return _words(theme, voice, words, told, reverse, count, rng)
+        said = _actions(theme, voice, found, told, happens, reverse, frozenset(known), count, rng)
+    else:
+        said = _words(theme, voice, words, told, reverse, frozenset(known), count, rng)
+    return said
 
 
 def reverses(one: str, other: str, theme: Theme = SHAPES_THEME) -> bool:
@@ -67,13 +72,16 @@ def _looks(
     words: Sequence[Phrase],
     told: Sequence[Phrase],
     there: Collection[str],
+    known: frozenset[str],
     count: int,
     rng: np.random.Generator,
 ) -> tuple[str, ...]:
     """Another shape, another colour, and then neither."""
     colour, shape = (w.concept for w in words)
     taken = {tuple(w.concept for w in run) for run in nouns(told)} | {tuple(look.split()) for look in there}
-    free = [(c, s) for c in theme.colours for s in theme.shapes if (c, s) not in taken | {(colour, shape)}]
+    taken.add((colour, shape))
+    free = [(c, s) for c in theme.colours for s in theme.shapes if (c, s) not in taken]
+    free = [(c, s) for c, s in free if {voice.word(c), voice.word(s)} <= known]
     out: list[tuple[str, str]] = []
     for same, wanted in (((True, False), 1), ((False, True), 1), ((False, False), count)):
         fitting = [look for look in free if ((look[0] == colour), (look[1] == shape)) == same]
@@ -88,6 +96,7 @@ def _actions(
     told: Sequence[Phrase],
     happens: Collection[str],
     reverse: bool,
+    known: frozenset[str],
     count: int,
     rng: np.random.Generator,
 ) -> tuple[str, ...]:
@@ -100,6 +109,7 @@ def _actions(
     done |= {theme.actions[k].reverse for k in done}
     colours = {w.concept for w in told if w.role in ("colour", "target")} | {target}
     out = [] if back is None else [spelled(theme, voice, back, target)]
+    out = [p for p in out if set(p.split()) <= known]
     near: list[str] = []
     far: list[str] = []
     for other, about in theme.actions.items():
@@ -108,7 +118,8 @@ def _actions(
             continue
         for goal in theme.colours if aimed else (None,):
             said = spelled(theme, voice, other, goal)
-            if (goal is None or goal not in colours) and len(said.split()) == length:
+            fits = len(said.split()) == length and set(said.split()) <= known
+            if fits and (goal is None or goal not in colours):
                 (near if about.motion == action.motion else far).append(said)
     for some in (near, far):
         some[:] = [some[i] for i in rng.permutation(len(some))]
@@ -122,6 +133,7 @@ def _words(
     words: Sequence[Phrase],
     told: Sequence[Phrase],
     reverse: bool,
+    known: frozenset[str],
     count: int,
     rng: np.random.Generator,
 ) -> tuple[str, ...]:
@@ -130,7 +142,7 @@ def _words(
     role, own = words[at].role, words[at].concept
     taken = {w.concept for w in told} | {own}
     taken |= set() if reverse else set().union(*(_reversed(theme, c) for c in taken))
-    fitting = [c for c in _concepts(theme, role) if c not in taken]
+    fitting = [c for c in _concepts(theme, role) if c not in taken and voice.word(c) in known]
     fitting = [fitting[i] for i in rng.permutation(len(fitting))[:count]]
     return tuple(" ".join(voice.word(c) if i == at else w.text for i, w in enumerate(words)) for c in fitting)
 
