@@ -219,9 +219,7 @@ class ToyAnswerer(ToyModel):
         queries, keys = lambda: self.word_tokens(asked), lambda: self.video_tokens(batch)
         heard = attend(self.question.tap, q, k, seen[:, None], queries=queries, keys=keys, mask=mask)
         told = torch.tensor([[[float(p == c) for c in COLOURS] for p in pieces] for pieces in batch.pieces])
-        return Output(
-            video_embedding=seen.mean(dim=1), text_embedding=told.sum(dim=1), answer_embedding=heard[:, 0, 0]
-        )
+        return Output(video_embedding=seen.mean(dim=1), text_embedding=told.sum(dim=1), answer_embedding=heard[:, 0, 0])
 
     def colours(self, batch: Batch) -> Tensor:
         """How red and how blue each patch is: [batch, token, colour] ≥ 0."""

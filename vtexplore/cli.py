@@ -15,6 +15,7 @@ import typer
 from vtexplore.errors import ConfigError
 from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, app, command, refuse_ending, say, show_result
 
+
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
     app()
@@ -168,7 +169,7 @@ def answer(
     Examples:
       vtexplore answer clip.mp4 "[the red circle] slides left" -o bars.png
       vtexplore answer world:3 --phrase "pink plus" --kind options -o maps.png
-      vtexplore answer clip.mp4 "the red circle slides left" --phrase "slides left" --choice "slides left" --choice spins
+      vtexplore answer clip.mp4 "the red circle [grows]" --choice grows --choice spins
     """
     refuse_ending(out)
     from vtexplore.probes.answer import answer as ask
@@ -182,7 +183,9 @@ def answer(
 def retrieve(
     folder: Annotated[Path, typer.Argument(help="Video files, each with its caption in a .json of the same name.")],
     text: Annotated[str | None, typer.Argument(help="The text whose hits are shown: one of the captions.")] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")] = "bridgeformer",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")
+    ] = "bridgeformer",
     kind: Annotated[str, typer.Option(help="hits or recalls.")] = "hits",
     out: Out = None,
     dpi: Dpi = 150,

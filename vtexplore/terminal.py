@@ -77,6 +77,7 @@ def refuse_ending(out: Path | None) -> None:
 
 
 def notes(result: Any) -> None:
+    """What the reader must know, on standard error."""
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
 

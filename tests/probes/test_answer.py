@@ -203,7 +203,9 @@ def test_every_family_answers_or_says_why_not(name: str) -> None:
     if registry.family(name).frames_independent:
         assert "slides left" not in found.choices
     assert found.relevance.shape == (5, found.grid.size) and (found.relevance >= 0).all()
-    assert np.abs(found.relevance[0] / found.relevance[0].sum() - found.relevance[1] / found.relevance[1].sum()).max() > 0
+    assert (
+        np.abs(found.relevance[0] / found.relevance[0].sum() - found.relevance[1] / found.relevance[1].sum()).max() > 0
+    )
     assert np.isclose(found.heat().sum(), 1) and len(found.looks) > 1
     with pytest.raises(TextError, match="elephant"):
         model = registry.build(name)

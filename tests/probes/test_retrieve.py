@@ -120,7 +120,12 @@ def test_what_cannot_be_read_or_is_not_there(toy_answerer: Any, clips: list[Clip
         retrieve(toy_answerer, clips, ["the red elephant", *TEXTS[1:]])
     with pytest.raises(TextError, match="no caption"):
         retrieve(toy_answerer, [replace(clips[0], caption=None), *clips[1:]])
-    for wrong in (lambda: result.hits(3), lambda: result.hits("red"), lambda: result.ranks("up"), lambda: result.recall(7)):
+    for wrong in (
+        lambda: result.hits(3),
+        lambda: result.hits("red"),
+        lambda: result.ranks("up"),
+        lambda: result.recall(7),
+    ):
         with pytest.raises(ConfigError, match="there|There|not counted"):
             wrong()
 

@@ -271,9 +271,7 @@ def _beside(model: Any, clips: Sequence[Clip], question: str, near: torch.Tensor
     return cosine(_run(model, batch).answer_embedding, near)
 
 
-def _flags(
-    scores: np.ndarray, choices: tuple[str, ...], conditions: tuple[str, ...], ordered: bool
-) -> tuple[str, ...]:
+def _flags(scores: np.ndarray, choices: tuple[str, ...], conditions: tuple[str, ...], ordered: bool) -> tuple[str, ...]:
     """What the reader must know of these scores."""
     out = [] if OTHERS in conditions else [NO_OTHERS]
     best = scores.argmax(axis=1)

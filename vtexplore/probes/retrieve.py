@@ -100,9 +100,7 @@ class RetrieveResult(Result):
         """The ``k`` texts nearest to a clip (its index or name)."""
         at = _index(clip, self.clips, "clip")
         best = np.argsort(-self.scores[:, at], kind="stable")[:k]
-        return tuple(
-            Hit(int(i), self.texts[i], float(self.scores[i, at]), bool(self.own[i] == at)) for i in best
-        )
+        return tuple(Hit(int(i), self.texts[i], float(self.scores[i, at]), bool(self.own[i] == at)) for i in best)
 
     def text(self, wanted: int | str) -> int:
         """The index of a text. Raises ``ConfigError`` if there is no such text."""
@@ -170,7 +168,9 @@ def retrieve(
     said = [text_of(model, opened[i], text) for text, i in zip(given, belongs, strict=True)]
     scores, how = _scores(model, opened, said, quiet)
     counted = {d: _recalls(scores, belongs, d, resamples, seed) for d in DIRECTIONS}
-    median = {d: float(np.median(_before(scores, belongs, d)[0] + 1 + _before(scores, belongs, d)[1] / 2)) for d in DIRECTIONS}
+    median = {
+        d: float(np.median(_before(scores, belongs, d)[0] + 1 + _before(scores, belongs, d)[1] / 2)) for d in DIRECTIONS
+    }
     times = [(np.arange(SHOWN) + 0.5) * clip.duration_s / SHOWN for clip in opened]
     return RetrieveResult(
         texts=tuple(said),

@@ -15,7 +15,6 @@ from vtexplore.views.picture import (
     LARGE,
     MARK,
     NULL_COLOURS,
-    SMALL,
     WIDTH_IN,
     Picture,
     bare,
@@ -104,7 +103,7 @@ def said(result: Any, text: int) -> str:
     """Where the right clip of a text stands."""
     rank = result.ranks()[text]
     name = shorten(result.clips[int(result.own[text])], 60, placeholder="…")
-    tied = "" if rank == round(rank) else ", in the mean over ties"
+    tied = ", in the mean over ties" if rank > result.ranks(ties="optimistic")[text] else ""
     return f"The right clip ({name}) comes {'first' if rank == 1 else f'{rank:g}.'} of {len(result.clips)}{tied}."
 
 
