@@ -53,6 +53,13 @@ def test_scores_are_the_cosines(result: AnswerResult, seen: np.ndarray) -> None:
     assert len(result.top(1)) == 1 and result.top(1)[0][1] == result.scores[0].max()
 
 
+def test_who_shares_the_first_place_has_not_won(result: AnswerResult) -> None:
+    """Without the clip all scores are 0: the erased phrase stands first in the list, and that is no win."""
+    assert result.best == result.top(1)[0][0] and not any("no clip" in note for note in result.notes)
+    tied = replace(result, scores=np.zeros_like(result.scores))
+    assert tied.best is None and "share the first place" in tied.plot().alt
+
+
 def test_without_the_clip_nothing_is_known(result: AnswerResult) -> None:
     assert result.conditions == ("the clip", "no clip", "even colour", "other clips")
     assert np.allclose(result.scores[1], 0) and result.probability(0, "no clip") == 0.5

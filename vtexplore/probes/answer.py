@@ -41,6 +41,7 @@ from vtexplore.record import beside
 from vtexplore.types import Clip, Output, Tokens
 
 OTHERS = "other clips"
+EQUAL = 1e-6  # cosines that differ by less are equal
 NO_OTHERS = "No other clip was asked the same; give some as control: against=[clip, …]."
 
 
@@ -95,6 +96,12 @@ class AnswerResult(Result):
         """Choices and their cosines, best first, with the clip or under a condition."""
         row = self.scores[self._row(condition)]
         return tuple((self.choices[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:count])
+
+    @property
+    def best(self) -> str | None:
+        """The choice that comes first beside the clip; None if several share the first place."""
+        won = _winner(self.scores[0])
+        return None if won is None else self.choices[won]
 
     def probability(self, choice: str | int, condition: str | None = None) -> float:
         """Softmax over the choices of cosine / temperature, 0..1: comparable within a condition only."""
@@ -271,13 +278,19 @@ def _beside(model: Any, clips: Sequence[Clip], question: str, near: torch.Tensor
     return cosine(_run(model, batch).answer_embedding, near)
 
 
+def _winner(row: np.ndarray) -> int | None:
+    """The index of the highest score; None if it is not the only one."""
+    best = np.flatnonzero(row >= row.max() - EQUAL)
+    return int(best[0]) if len(best) == 1 else None
+
+
 def _flags(scores: np.ndarray, choices: tuple[str, ...], conditions: tuple[str, ...], ordered: bool) -> tuple[str, ...]:
     """What the reader must know of these scores."""
     out = [] if OTHERS in conditions else [NO_OTHERS]
-    best = scores.argmax(axis=1)
-    blind = [name for name, won in zip(conditions[1:], best[1:], strict=True) if won == best[0]]
-    if blind:
-        out.append(f"'{choices[best[0]]}' comes first with {', '.join(blind)} as well: the clip was not needed for it.")
+    best, *others = (_winner(row) for row in scores)
+    blind = [name for name, won in zip(conditions[1:], others, strict=True) if won == best]
+    if blind and best is not None:
+        out.append(f"'{choices[best]}' comes first with {', '.join(blind)} as well: the clip was not needed for it.")
     pair = None if ordered else _choices.reversed_pair(choices)
     if pair:
         out.append(

@@ -65,7 +65,7 @@ def choices(result: Any) -> Picture:
     axes.set_yticks(range(len(order)), names, fontsize=LARGE)
     top = max(result.probability(int(i), name) for i in order for name in result.conditions)
     axes.set(ylim=(len(order) - 0.5, -0.5), xlim=(0, max(0.2, top * 1.3)))
-    axes.xaxis.set_major_formatter(lambda value, _: percent(value))
+    axes.xaxis.set_major_formatter(lambda value, _: percent(value) if value < 1.01 else "")
     axes.set_xlabel("share of the choices (softmax of cosine); dotted: all alike", fontsize=SMALL)
     axes.tick_params(length=0, labelsize=BODY)
     axes.tick_params(axis="y", labelsize=LARGE)
@@ -164,7 +164,9 @@ def gap(result: Any) -> str:
 
 def said(result: Any) -> str:
     """Which choice comes first, and what the clip has to do with it."""
-    first = result.top(1)[0][0]
+    first = result.best
+    if first is None:
+        return "Several choices share the first place."
     lift, nulls = result.lift(first), len(result.conditions) - 1
     right = ""
     if result.right is not None:
