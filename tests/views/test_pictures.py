@@ -44,7 +44,9 @@ def found(toy_answerer: Any, toy_clip: Any) -> RetrieveResult:
 def results(toy_model: Any, toy_clip: Any) -> list[Any]:
     answerer = ToyAnswerer(toy_model.inputs.vocabulary)
     return [
-        answer(answerer, toy_clip, "the [red disc] slides right", choices=["red disc", "blue square"]),
+        answer(
+            answerer, toy_clip, "the [red disc] slides right", choices=["red disc", "blue square"], against=[toy_clip]
+        ),
         retrieve(
             answerer,
             [toy_clip, replace(toy_clip, name="x " * 90)],

@@ -8,7 +8,7 @@
 A model that embeds texts and videos apart is asked for each of them once, and a score is a cosine; one that reads
 both together is asked for every pair. Rows of ``scores`` are texts, columns clips.
 
-Ties: scores that differ by less than 1e-6 are equal, and what is equal comes in random order. So a rank is the
+Ties: scores that differ by less than 1e-5 are equal, and what is equal comes in random order. So a rank is the
 mean over such orders, and "among the first k" the share of them in which it holds. The published measure lets the
 own one win every tie (a model that says the same of everything is then always right): ``ties="optimistic"``.
 """
@@ -37,7 +37,7 @@ from vtexplore.types import Clip
 DIRECTIONS = ("text to video", "video to text")
 TIES = ("expected", "optimistic")
 RANKS = (1, 5, 10)
-EQUAL = 1e-6
+EQUAL = 1e-5
 SHOWN, SHOWN_PX = 4, 96  # frames of each clip that a result keeps for its pictures
 AT_ONCE = 16
 
