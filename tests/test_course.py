@@ -29,8 +29,8 @@ def test_an_unknown_exercise_is_named() -> None:
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_something_else_is_no_answer(exercise: str) -> None:
-    for answer in (42, (1, 2), ()):
-        verdict = check(exercise, answer)
+    for given in (42, (1, 2), ()):
+        verdict = check(exercise, given)
         assert not verdict.right and "Result" in repr(verdict) and repr(verdict).startswith("Not yet.")
 
 

@@ -12,11 +12,13 @@ from vtexplore import registry
 from vtexplore.blocks.tap import listening
 from vtexplore.data.prepare import prepare, text_batch
 from vtexplore.errors import ConfigError, TextError, Unsupported
+from vtexplore.probes._choices import things
 from vtexplore.probes._relevance import Crossings, look
 from vtexplore.probes.answer import NO_OTHERS, AnswerResult, answer
 from vtexplore.record import record
 from vtexplore.types import Output
 from vtexplore.world import sample_scene
+from vtexplore.world.video_file import example_scene, plain_caption
 
 TEXT = "the [red disc] slides right"
 CHOICES = ["the red disc", "blue square"]
@@ -110,6 +112,16 @@ def test_maps_are_held_against_what_the_phrase_names(result: AnswerResult) -> No
     red, blue, question = (result.score(choice) for choice in (0, 1, None))
     assert red["mass"] > 0.3 > red["chance"] and red["pointing"] == 1
     assert blue["mass"] < 0.02 and np.isclose(question["lift"], 1, atol=0.01)
+
+
+def test_things_are_found_in_other_words() -> None:
+    """The scene's own caption says "this red ball rotates here": another person may ask of it as well."""
+    scene = example_scene("blue_square_grows_then_red_circle_spins")
+    text = plain_caption(scene)
+    assert "red circle" in text and "red circle" not in scene.caption.text
+    for phrase, expected in (("red circle", [1]), ("spins", [1]), ("blue square", [0]), ("grows", [0]), ("then", [])):
+        objects, mine = things(scene.clip(), text, phrase)
+        assert mine == expected and objects[0] == "blue square"
 
 
 def test_nobody_speaks_without_truth(toy_answerer: Any, toy_clip: Any) -> None:

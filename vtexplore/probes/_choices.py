@@ -11,9 +11,10 @@ from vtexplore.data.text import plain, vocabulary
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.objectives.questions import question
 from vtexplore.probes._ask import card_of, text_of
+from vtexplore.probes.grounding import named_things
 from vtexplore.types import Clip, Inputs
 from vtexplore.world import SHAPES_THEME, WORDS, sample_scene
-from vtexplore.world.choices import alternatives, reverses
+from vtexplore.world.choices import alternatives, meant, reverses
 from vtexplore.world.phrases import tagged
 
 ARTICLES = {"a", "an", "the", "this", "that"}
@@ -56,6 +57,16 @@ def span_of(text: str, phrase: str) -> range:
         if wanted and words[start : start + len(wanted)] == wanted:
             return range(start, start + len(wanted))
     return range(0)
+
+
+def things(clip: Clip, text: str, phrase: str) -> tuple[tuple[str, ...], list[int]]:
+    """The objects of a clip, and which of them a phrase names or tells of: by the text's words, or in other words."""
+    objects, named, _ = named_things(clip, text.split())
+    mine = {o for word in span_of(text, phrase) for o in named[word]}
+    if clip.truth is not None and not mine and (what := meant(phrase)):
+        mine = {i for i, name in enumerate(objects) if name == what}
+        mine |= {o for event in clip.truth.events if event.kind == what for o in event.objects}
+    return objects, sorted(mine)
 
 
 def question_of(text: str, phrase: str, inputs: Inputs) -> str:

@@ -36,7 +36,7 @@ from vtexplore.probes._relevance import Crossings, look, patches
 from vtexplore.probes._result import Result
 from vtexplore.probes.attend import NOT_AN_EXPLANATION, PICTURE_PX, grid_of
 from vtexplore.probes.fill_mask import CONDITIONS, ONE_CASE
-from vtexplore.probes.grounding import grounding, named_things, overlap
+from vtexplore.probes.grounding import grounding, overlap
 from vtexplore.record import beside
 from vtexplore.types import Clip, Output, Tokens
 
@@ -232,8 +232,7 @@ def answer(
     looks = tuple(Look(one.site, one.attention) for one in found)
     chosen = _chosen(model, looks, _choices.kind_of(text, phrase), site, head)
     times_s = np.asarray(first.times_s[0], dtype=float)
-    objects, named, _ = named_things(clip, text.split())
-    mine = sorted({o for w in _choices.span_of(text, phrase) for o in named[w]})
+    objects, mine = _choices.things(clip, text, phrase)
     conditions = (*CONDITIONS, *([OTHERS] if wrong else []))
     result = AnswerResult(
         text=text,

@@ -63,6 +63,15 @@ def reverses(one: str, other: str, theme: Theme = SHAPES_THEME) -> bool:
     return differ[0][1].concept in _reversed(theme, differ[0][0].concept)
 
 
+def meant(phrase: str, theme: Theme = SHAPES_THEME) -> str | None:
+    """What a phrase tells, in concepts: a look ("red circle") or an action ("slides left"); None if neither."""
+    words = tagged(phrase, theme)
+    if [w.role for w in words] == ["colour", "shape"]:
+        return " ".join(w.concept for w in words)
+    found = _action(theme, phrase)
+    return None if found is None else found[0]
+
+
 # ── kinds of phrases ──────────────────────────────────────────────────────────────────────────────
 
 
