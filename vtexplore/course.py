@@ -205,17 +205,27 @@ def _given_away(answer: AnswerResult) -> Verdict:
 
 def _no_order(answer: RetrieveResult) -> Verdict:
     """Two clips that are told differently and score the same with every text."""
-    for one in range(len(answer.clips)):
-        for other in range(one):
-            gap = float(np.abs(answer.scores[:, one] - answer.scores[:, other]).max())
-            told = [{t for t, own in zip(answer.texts, answer.own) if own == clip} for clip in (one, other)]
-            if gap <= EQUAL and all(told) and told[0] != told[1]:
-                a, b = (min(texts) for texts in told)
-                return Verdict(True, f"No text tells the clip of '{a}' from that of '{b}': the frames are the same.")
+    told = [{t for t, own in zip(answer.texts, answer.own) if own == clip} for clip in range(len(answer.clips))]
+    same = [
+        (told[one], told[other])
+        for one in range(len(told))
+        for other in range(one)
+        if np.abs(answer.scores[:, one] - answer.scores[:, other]).max() <= EQUAL
+    ]
+    differ = [(min(a), min(b)) for a, b in same if a and b and a != b]
+    if differ:
+        a, b = differ[0]
+        return Verdict(True, f"No text tells the clip of '{a}' from that of '{b}': what they show is the same.")
+    if same:
+        return Verdict(
+            False,
+            "Two clips score the same with every text, but the same is told of both (what looks the same backwards, "
+            "say): no wonder. Try another scene.",
+        )
     return Verdict(
         False,
-        "Some text tells these clips apart. Which change to a clip leaves its frames as they are, but not its story? "
-        "(A scene can be reversed.)",
+        "Some text tells any two of these clips apart. Which change to a clip leaves its frames as they are, but not "
+        "its story? (A scene can be reversed.)",
     )
 
 
