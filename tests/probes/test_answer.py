@@ -14,7 +14,7 @@ from vtexplore.data.prepare import prepare, text_batch
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.probes._choices import things
 from vtexplore.probes._relevance import Crossings, look
-from vtexplore.probes.answer import NO_OTHERS, AnswerResult, answer
+from vtexplore.probes.answer import ELSEWHERE, NO_OTHERS, AnswerResult, answer
 from vtexplore.record import record
 from vtexplore.types import Output
 from vtexplore.world import sample_scene
@@ -43,6 +43,7 @@ def test_the_question_has_a_mask_for_each_piece(result: AnswerResult) -> None:
     assert (result.text, result.phrase) == ("the red disc slides right", "red disc")
     assert result.question == "the [MASK] [MASK] slides right"
     assert result.choices == ("red disc", "blue square") and result.right == 0
+    assert ELSEWHERE not in result.notes
 
 
 def test_scores_are_the_cosines(result: AnswerResult, seen: np.ndarray) -> None:
@@ -140,6 +141,12 @@ def test_phrases_and_choices_of_its_own(toy_answerer: Any, toy_clip: Any) -> Non
     assert "." not in found.question and len(found.others) == 8
     assert answer(toy_answerer, toy_clip, phrase="Blue square", choices=CHOICES).right == 1
     assert answer(toy_answerer, toy_clip, "[red] disc", choices=["blue", "square"]).right is None
+
+
+def test_words_of_the_phrase_are_erased_wherever_they_stand(toy_answerer: Any, toy_clip: Any) -> None:
+    found = answer(toy_answerer, toy_clip, "the [red disc] and the red square", choices=CHOICES, against=[])
+    assert found.question == "the [MASK] [MASK] and the [MASK] square" and ELSEWHERE in found.notes
+    assert found.plot().alt.startswith("the _____ and the _____ square")
 
 
 def test_what_differs_in_order_is_pointed_out(toy_answerer: Any, toy_clip: Any) -> None:

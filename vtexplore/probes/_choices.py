@@ -75,6 +75,12 @@ def question_of(text: str, phrase: str, inputs: Inputs) -> str:
     return question(text, phrase, lambda word: len(known.word(word)[0]))
 
 
+def elsewhere(text: str, phrase: str) -> bool:
+    """Whether words of the phrase stand in other places of the text as well, where they are erased, too."""
+    words = {plain(w) for w in phrase.split()}
+    return sum(plain(w) in words for w in text.split()) > len(phrase.split())
+
+
 def kind_of(text: str, phrase: str) -> str:
     """ "noun" or "verb"."""
     return "verb" if set(bare(phrase).split()) & {w for p in phrases_of(text).verbs for w in p.split()} else "noun"

@@ -42,6 +42,7 @@ from vtexplore.types import Clip, Output, Tokens
 
 OTHERS = "other clips"
 EQUAL = 1e-6  # cosines that differ by less are equal
+ELSEWHERE = "Words of the phrase stand in another place, too, and are erased there as well, as in training."
 NO_OTHERS = "No other clip was asked the same; give some as control: against=[clip, …]."
 
 
@@ -257,7 +258,13 @@ def answer(
         objects=tuple(objects[o] for o in mine),
         masks=clip.truth.masks(times_s.tolist(), PICTURE_PX)[mine] if clip.truth is not None and mine else None,
         about=about(model),
-        notes=(*notices(model, clip), ONE_CASE, *_flags(scores, offered, conditions, ordered), NOT_AN_EXPLANATION),
+        notes=(
+            *notices(model, clip),
+            ONE_CASE,
+            *([ELSEWHERE] if _choices.elsewhere(text, phrase) else []),
+            *_flags(scores, offered, conditions, ordered),
+            NOT_AN_EXPLANATION,
+        ),
     )
     result.attention()  # an unknown head is refused here, not in a picture
     return result
