@@ -14,7 +14,7 @@ from vtexplore.data.prepare import prepare, text_batch
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.probes._choices import things
 from vtexplore.probes._relevance import Crossings, look
-from vtexplore.probes.answer import ELSEWHERE, NO_OTHERS, AnswerResult, answer
+from vtexplore.probes.answer import ELSEWHERE, NO_OTHERS, UNSURE, AnswerResult, answer
 from vtexplore.record import record
 from vtexplore.types import Output
 from vtexplore.world import sample_scene
@@ -128,6 +128,7 @@ def test_things_are_found_in_other_words() -> None:
 def test_nobody_speaks_without_truth(toy_answerer: Any, toy_clip: Any) -> None:
     bare = replace(toy_clip, truth=None, world=None)
     alone = answer(toy_answerer, bare, TEXT, choices=CHOICES)
+    assert UNSURE not in alone.notes and UNSURE in answer(toy_answerer, bare, TEXT).notes
     assert alone.score(0) == {} and alone.masks is None and NO_OTHERS in alone.notes
     assert alone.conditions == ("the clip", "no clip", "even colour")
 

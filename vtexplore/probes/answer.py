@@ -43,6 +43,7 @@ from vtexplore.types import Clip, Output, Tokens
 OTHERS = "other clips"
 EQUAL = 1e-6  # cosines that differ by less are equal
 ELSEWHERE = "Words of the phrase stand in another place, too, and are erased there as well, as in training."
+UNSURE = "All that is in this clip is not known, so a choice beside the erased phrase may be true of it as well."
 NO_OTHERS = "No other clip was asked the same; give some as control: against=[clip, …]."
 
 
@@ -261,6 +262,7 @@ def answer(
         notes=(
             *notices(model, clip),
             ONE_CASE,
+            *([UNSURE] if choices is None and clip.truth is None else []),
             *([ELSEWHERE] if _choices.elsewhere(text, phrase) else []),
             *_flags(scores, offered, conditions, ordered),
             NOT_AN_EXPLANATION,

@@ -104,7 +104,7 @@ def said(result: Any, text: int) -> str:
     rank = result.ranks()[text]
     name = shorten(result.clips[int(result.own[text])], 60, placeholder="…")
     tied = ", in the mean over ties" if rank > result.ranks(ties="optimistic")[text] else ""
-    return f"The right clip ({name}) comes {'first' if rank == 1 else f'{rank:g}.'} of {len(result.clips)}{tied}."
+    return f"The right clip ({name}) has rank {rank:g} of {len(result.clips)}{tied}."
 
 
 def _strip(picture: Picture, frames: np.ndarray, left: float, bottom: float, total_in: float, own: bool) -> float:
