@@ -65,6 +65,14 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
+def toy_answerer(toy_model: Any) -> Any:
+    """A model made by hand that answers questions and embeds texts and videos; see toy.py."""
+    from toy import ToyAnswerer
+
+    return ToyAnswerer(toy_model.inputs.vocabulary)
+
+
+@pytest.fixture(scope="session")
 def toy_clip() -> Any:
     """A clip made by hand, whose truth is known; see toy.py."""
     from toy import toy_clip

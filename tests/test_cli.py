@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from toy import ToyAnswerer
 
 import vtexplore.cli as cli
 from vtexplore import registry
+from vtexplore.world import sample_scene, write_mp4
 
 load = registry.load  # the real one
 
@@ -18,8 +20,8 @@ load = registry.load  # the real one
 @pytest.fixture
 def run(monkeypatch: Any, capsys: Any, toy_model: Any, toy_clip: Any) -> Any:
     """Run a command in this process, with the toy for a model and ``toy.mp4`` for a clip."""
-    real = cli._clip
-    monkeypatch.setattr(registry, "load", lambda name, *a: toy_model if name == "violet" else registry.family(name))
+    real, toys = cli._clip, {"violet": toy_model, "bridgeformer": ToyAnswerer(toy_model.inputs.vocabulary)}
+    monkeypatch.setattr(registry, "load", lambda name, *a: toys.get(name) or registry.family(name))
     monkeypatch.setattr(cli, "_clip", lambda name: toy_clip if name == "toy.mp4" else real(name))
 
     def inner(*arguments: str) -> tuple[int, str, str]:
@@ -64,6 +66,9 @@ def test_list_and_show_read_the_registry(run: Any) -> None:
         (["attend", "toy.mp4", "-o", "a.pdf"], "a.pdf"),
         (["attend", "world:x"], "world:3"),
         (["fill", "toy.mp4", "the red disc"], "[MASK]"),
+        (["answer", "toy.mp4", "the red disc", "--phrase", "blue disc"], "no phrase"),
+        (["answer", "toy.mp4", "the [red disc]", "--choice", "red disc"], "two of them or more"),
+        (["retrieve", "absent"], "no such folder"),
         (["show", "viollet"], "violet"),
         (["world", "-o", "a.txt"], ".mp4"),
         (["world", "--count", "3", "-o", "a.mp4"], "--count"),
@@ -107,7 +112,7 @@ def test_a_mistake_of_ours_is_not_hidden(run: Any, monkeypatch: Any) -> None:
 def test_help_teaches(run: Any) -> None:
     code, out, _ = run("--help")
     assert code == 0 and "vtexplore tour" in out
-    for command in ("list", "show", "attend", "fill", "train", "evaluate", "world", "tour"):
+    for command in ("list", "show", "attend", "fill", "answer", "retrieve", "train", "evaluate", "world", "tour"):
         assert f"  {command} " in out
         code, shown, _ = run(command, "--help")
         assert code == 0 and f"vtexplore {command}" in shown.partition("xample")[2]
@@ -120,6 +125,24 @@ def test_a_scene_becomes_a_video_and_a_sheet(run: Any, tmp_path: Path) -> None:
     with Image.open(tmp_path / "sheet.png") as image:
         assert code == 0 and image.size[0] == 1280
     assert len(json.loads(run("world", "--count", "3", "--json")[1])) == 3
+
+
+def test_a_question_with_choices(run: Any, tmp_path: Path) -> None:
+    question = ["answer", "toy.mp4", "the [red disc] slides right", "--choice", "red disc", "--choice", "blue square"]
+    code, out, err = run(*question, "-o", str(tmp_path / "a.png"), "--dpi", "40")
+    assert code == 0 and "the _____ slides right" in out and "note: " in err and (tmp_path / "a.png").is_file()
+    code, out, _ = run(*question, "--kind", "options", "--json")
+    assert code == 0 and json.loads(out)["choices"] == ["red disc", "blue square"]
+
+
+def test_a_folder_is_searched(run: Any, tmp_path: Path) -> None:
+    for number, text in enumerate(("the red disc", "the blue square")):
+        write_mp4(sample_scene(number), tmp_path / f"{number}.mp4", 64)
+        (tmp_path / f"{number}.json").write_text(json.dumps({"caption": text}))
+    code, out, _ = run("retrieve", str(tmp_path), "the blue square", "-o", str(tmp_path / "hits.png"), "--dpi", "40")
+    assert code == 0 and "Clips nearest to 'the blue square'" in out and (tmp_path / "hits.png").is_file()
+    code, out, _ = run("retrieve", str(tmp_path), "--kind", "recalls", "--json")
+    assert code == 0 and json.loads(out)["texts"] == ["the red disc", "the blue square"]
 
 
 def test_the_tour_says_where_it_is(run: Any, tmp_path: Path) -> None:

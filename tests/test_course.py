@@ -8,11 +8,13 @@ import pytest
 
 from vtexplore.course import EXERCISES, check
 from vtexplore.errors import ConfigError
+from vtexplore.probes.answer import answer
 from vtexplore.probes.attend import attend
 from vtexplore.probes.fill_codes import FillCodesResult
 from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
 from vtexplore.probes.masking import masking
 from vtexplore.probes.match import MatchResult
+from vtexplore.probes.retrieve import retrieve
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +29,8 @@ def test_an_unknown_exercise_is_named() -> None:
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_something_else_is_no_answer(exercise: str) -> None:
-    for answer in (42, (1, 2), ()):
-        verdict = check(exercise, answer)
+    for given in (42, (1, 2), ()):
+        verdict = check(exercise, given)
         assert not verdict.right and "Result" in repr(verdict) and repr(verdict).startswith("Not yet.")
 
 
@@ -99,3 +101,35 @@ def test_a_foil_that_wins() -> None:
 def test_when_all_is_hidden_attention_does_not_matter(toy_model: Any, toy_clip: Any) -> None:
     assert "without replacement" in check("masking.all_hidden", masking(toy_model, toy_clip, draws=50)).why
     assert check("masking.all_hidden", masking(toy_model, toy_clip, draws=50, rate=1.0)).right
+
+
+def test_a_question_moves_the_attention(toy_answerer: Any, toy_clip: Any) -> None:
+    red, blue = (
+        answer(toy_answerer, toy_clip, phrase=p, choices=["red disc", "blue square"], against=[])
+        for p in ("red disc", "blue square")
+    )
+    assert "of an even map" in check("questions.moved", (red, blue)).why  # the toy looks everywhere alike
+    looking = []
+    for one, colour in ((red, 0), (blue, 1)):
+        weights = one.relevance[colour][None]
+        looking.append(replace(one, looks=(replace(one.looks[0], weights=weights),)))
+    assert check("questions.moved", tuple(looking)).right
+    assert "ask for another object" in check("questions.moved", (red, red)).why
+    assert "Ask twice about one clip" in check("questions.moved", (red, replace(blue, clip="another"))).why
+    assert "is not known" in check("questions.moved", (red, replace(blue, objects=()))).why
+
+
+def test_choices_that_give_the_answer_away(toy_answerer: Any, toy_clip: Any) -> None:
+    seen = answer(toy_answerer, toy_clip, phrase="red disc", choices=["red disc", "blue square"], against=[])
+    assert "With no clip 'red disc' no longer wins" in check("questions.given_away", seen).why
+    assert check("questions.given_away", replace(seen, scores=seen.scores[[0, 0, 0]])).right
+    assert "Even with the clip" in check("questions.given_away", replace(seen, scores=-seen.scores)).why
+    assert "not among the choices" in check("questions.given_away", replace(seen, right=None)).why
+
+
+def test_clips_that_no_text_tells_apart(toy_answerer: Any, toy_clip: Any) -> None:
+    texts = ["the red disc", "the blue square"]
+    same = retrieve(toy_answerer, [toy_clip, toy_clip], texts)
+    assert check("questions.no_order", same).right
+    assert "tells any two" in check("questions.no_order", replace(same, scores=np.eye(2, dtype=np.float32))).why
+    assert "told of both" in check("questions.no_order", replace(same, texts=(texts[0], texts[0]))).why

@@ -26,7 +26,7 @@ FLOORS = (
     {"probes", "measures", "evaluate"},
     {"views"},
     {"widgets"},
-    {"cli", "tour", "course", "readme"},
+    {"cli", "terminal", "tour", "course", "readme"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

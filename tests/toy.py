@@ -194,3 +194,33 @@ class ToyModel(nn.Module):
             Tokens.make(pieces, [kind.get(p, {"text"}) for p in pieces], word=words)
             for pieces, words in zip(batch.pieces, batch.piece_words, strict=True)
         ]
+
+
+class ToyAnswerer(ToyModel):
+    """Embeds videos by how much red and blue they show, texts by how often they say so; asks evenly.
+
+    Its one attention, of a question's words to patches, looks everywhere alike, and what it hears is how red
+    and how blue a patch is. So an answer is the clip's mean colour, its cosine with "red" and "blue" is known, and
+    what speaks for "red" are the red patches, each by its redness.
+    """
+
+    def __init__(self, vocabulary: str, card: dict[str, Any] | None = None) -> None:
+        super().__init__(vocabulary, card)
+        self.question = nn.Module()
+        self.question.tap = Tap()
+        name_taps(self)
+        self.eval()
+
+    def forward(self, batch: Batch) -> Output:
+        seen = self.colours(batch)
+        asked = batch if batch.question is None else batch.question
+        q, k = torch.zeros(*asked.word_ids.shape, 1)[:, None], torch.zeros(*seen.shape[:2], 1)[:, None]
+        mask = batch.has_video[:, None].expand(seen.shape[:2])
+        queries, keys = lambda: self.word_tokens(asked), lambda: self.video_tokens(batch)
+        heard = attend(self.question.tap, q, k, seen[:, None], queries=queries, keys=keys, mask=mask)
+        told = torch.tensor([[[float(p == c) for c in COLOURS] for p in pieces] for pieces in batch.pieces])
+        return Output(video_embedding=seen.mean(dim=1), text_embedding=told.sum(dim=1), answer_embedding=heard[:, 0, 0])
+
+    def colours(self, batch: Batch) -> Tensor:
+        """How red and how blue each patch is: [batch, token, colour] ≥ 0."""
+        return (self.patches(batch)[0] @ torch.tensor(list(COLOURS.values())).T).clamp(min=0)

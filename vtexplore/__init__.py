@@ -36,6 +36,8 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "fill_mask": ("vtexplore.probes.fill_mask", "fill_mask"),
     "fill_codes": ("vtexplore.probes.fill_codes", "fill_codes"),
     "match": ("vtexplore.probes.match", "match"),
+    "answer": ("vtexplore.probes.answer", "answer"),
+    "retrieve": ("vtexplore.probes.retrieve", "retrieve"),
     "masking": ("vtexplore.probes.masking", "masking"),
     "compare_masking": ("vtexplore.probes.masking", "compare_masking"),
 }

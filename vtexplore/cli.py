@@ -7,74 +7,18 @@ at all. With ``--json``, standard output is one JSON document and nothing else.
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from vtexplore.errors import ConfigError, VtexploreError
-
-app = typer.Typer(
-    name="vtexplore",
-    help="A microscope for video-text transformers.\n\nStart with: vtexplore tour",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-ClipName = Annotated[str, typer.Argument(help="A video file, or world:SEED for a scene of the miniature world.")]
-Text = Annotated[str | None, typer.Argument(help="A sentence; left out: the clip's own caption.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Save a picture: .png .svg .gif .mp4", show_default=False)
-]
-Dpi = Annotated[int, typer.Option(min=30, max=600, help="Dots per inch of the picture.")]
-
-
-def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command whose errors become one sentence and an exit code."""
-
-    def register(run: Callable[..., None]) -> Callable[..., None]:
-        @wraps(run)
-        def guarded(*args: Any, **options: Any) -> None:
-            try:
-                run(*args, **options)
-                sys.stdout.flush()
-            except VtexploreError as error:
-                print(f"vtexplore: {error}", file=sys.stderr)
-                raise SystemExit(2) from None
-            except KeyboardInterrupt:
-                print("vtexplore: stopped.", file=sys.stderr)
-                raise SystemExit(130) from None
-            except BrokenPipeError:  # the reader (`| head`) has seen enough
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise SystemExit(0) from None
-
-        app.command(name)(guarded)
-        return guarded
-
-    return register
+from vtexplore.errors import ConfigError
+from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, app, command, refuse_ending, say, show_result
 
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
     app()
-
-
-def _say(value: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_number))
-
-
-def _number(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _clip(name: str) -> Any:
@@ -89,32 +33,6 @@ def _clip(name: str) -> Any:
     from vtexplore.data.video import read_video
 
     return read_video(name)
-
-
-def _ending(out: Path | None) -> None:
-    """Refuse a file that could not be written before any work is done."""
-    from vtexplore.views.picture import ENDINGS
-
-    if out is not None and out.suffix.lower() not in ENDINGS:
-        raise ConfigError(f"A picture is saved as {', '.join(ENDINGS)}, not as {out.name!r}.")
-
-
-def _notes(result: Any) -> None:
-    for note in result.notes:
-        print(f"note: {note}", file=sys.stderr)
-
-
-def _show(result: Any, picture: Any, out: Path | None, as_json: bool, dpi: int) -> None:
-    """The result as JSON, as a file, or as what its picture says."""
-    if out is not None:
-        picture.save(out, dpi)
-    if as_json:
-        _say(result.to_dict())
-        return
-    print(picture.alt)
-    if out is not None:
-        print(f"saved: {out}")
-    _notes(result)
 
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +50,7 @@ def list_families(as_json: Json = False) -> None:
 
     pages = [registry.family(name) for name in registry.names()]
     if as_json:
-        _say([_page(page) for page in pages])
+        say([_page(page) for page in pages])
         return
     for page in pages:
         state = "miniature ready" if registry.shipped(page.name) else "no miniature yet"
@@ -160,7 +78,7 @@ def show(
     there: dict[str, Any] = {"sites": list(sites(model)), "parameters": count, "inputs": _fields(page.inputs(size))}
     card = registry.card(name) if registry.shipped(name) else {}
     if as_json:
-        _say(_page(page) | there | {"size": size, "card": card})
+        say(_page(page) | there | {"size": size, "card": card})
         return
     print(f"{page.title} ({page.paper}, {page.year}, arXiv {page.arxiv})")
     print(f"size {size}: {count / 1e6:.1f} M parameters; other sizes: {', '.join(s for s in page.sizes if s != size)}")
@@ -197,13 +115,13 @@ def attend(
       vtexplore attend world:3 -o word.gif
       vtexplore attend clip.mp4 "…" --kind head_grid -o heads.svg
     """
-    _ending(out)
+    refuse_ending(out)
     from vtexplore.probes.attend import attend as look
     from vtexplore.registry import load
 
     result = look(load(model), _clip(clip), text, site=site, head=head, method=method)
     options = {} if kind == "word_frame" else {"word": word}
-    _show(result, result.plot(kind, **options), out, as_json, dpi)
+    show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
 
 @command("fill")
@@ -223,12 +141,71 @@ def fill(
     Example:
       vtexplore fill clip.mp4 "the [MASK] circle slides left" -o bars.png
     """
-    _ending(out)
+    refuse_ending(out)
     from vtexplore.probes.fill_mask import fill_mask
     from vtexplore.registry import load
 
     result = fill_mask(load(model), _clip(clip), text, word=word, top=top)
-    _show(result, result.plot(), out, as_json, dpi)
+    show_result(result, result.plot(), out, as_json, dpi)
+
+
+@command("answer")
+def answer(
+    clip: ClipName,
+    text: Annotated[
+        str | None, typer.Argument(help='A sentence, its phrase in brackets: "[the red ball] rolls left".')
+    ] = None,
+    phrase: Annotated[str | None, typer.Option(help="The phrase to ask for, if none is in brackets.")] = None,
+    choice: Annotated[list[str] | None, typer.Option(help="A choice; give several. Left out: of its kind.")] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="A family that answers questions.")] = "bridgeformer",
+    kind: Annotated[str, typer.Option(help="choices, options (a map for each) or overlay.")] = "choices",
+    out: Out = None,
+    dpi: Dpi = 150,
+    as_json: Json = False,
+) -> None:
+    """Which phrase was erased, and what in the frames speaks for it.
+
+    \b
+    Examples:
+      vtexplore answer clip.mp4 "[the red circle] slides left" -o bars.png
+      vtexplore answer world:3 --phrase "pink plus" --kind options -o maps.png
+      vtexplore answer clip.mp4 "the red circle [grows]" --choice grows --choice spins
+    """
+    refuse_ending(out)
+    from vtexplore.probes.answer import answer as ask
+    from vtexplore.registry import load
+
+    result = ask(load(model), _clip(clip), text, phrase=phrase, choices=choice or None)
+    show_result(result, result.plot(kind), out, as_json, dpi)
+
+
+@command("retrieve")
+def retrieve(
+    folder: Annotated[Path, typer.Argument(help="Video files, each with its caption in a .json of the same name.")],
+    text: Annotated[str | None, typer.Argument(help="The text whose hits are shown: one of the captions.")] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")
+    ] = "bridgeformer",
+    kind: Annotated[str, typer.Option(help="hits or recalls.")] = "hits",
+    out: Out = None,
+    dpi: Dpi = 150,
+    as_json: Json = False,
+) -> None:
+    """Which of many clips does a text mean?
+
+    \b
+    Examples:
+      vtexplore retrieve clips/ "the red circle slides left" -o hits.png
+      vtexplore retrieve clips/ --kind recalls --json
+    """
+    refuse_ending(out)
+    from vtexplore.data.captioned import captioned
+    from vtexplore.probes.retrieve import retrieve as find
+    from vtexplore.registry import load
+
+    result = find(load(model), captioned(folder))
+    options = {"text": text or 0} if kind == "hits" else {}
+    show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
 
 @command("tour")
@@ -284,7 +261,7 @@ def world(
         raise ConfigError(f"A scene is saved as .mp4 and a sheet of scenes as .png, not as {out.name!r}.")
     told = [{"seed": seed + i, "caption": scene.caption.text} for i, scene in enumerate(scenes)]
     if as_json:
-        _say(told)
+        say(told)
         return
     for scene in told:
         print(f"{scene['seed']}: {scene['caption']}")
@@ -335,7 +312,7 @@ def evaluate(
     if store:
         found.store()
     if as_json:
-        _say(found.to_dict())
+        say(found.to_dict())
     else:
         print(found)
 

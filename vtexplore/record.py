@@ -148,6 +148,8 @@ class Recorder:
                 flat = self.edit(call.site, flat)
             assert call.groups is not None
             weights = flat.unflatten(1, (call.groups.shape[0], -1)).transpose(1, 2)
+            if self.explicit:  # what is kept lies on the way to the output, so that gradients reach it
+                flat = weights.transpose(1, 2).flatten(1, 2)
             if self.reduce == "heads":
                 weights = weights.mean(dim=1, keepdim=True)
             about: dict[str, Any] = {"reduced": self.reduce, "dropout": call.dropout}

@@ -10,12 +10,15 @@ import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
+from toy import ToyAnswerer
 
 from vtexplore.errors import ConfigError
 from vtexplore.probes._show import draw, kinds
+from vtexplore.probes.answer import AnswerResult, answer
 from vtexplore.probes.attend import AttendResult, attend
 from vtexplore.probes.fill_mask import fill_mask
 from vtexplore.probes.grounding import ground
+from vtexplore.probes.retrieve import RetrieveResult, retrieve
 from vtexplore.views import VIEWS
 from vtexplore.views.overlay import heat_at, painted
 from vtexplore.views.words import percent, place
@@ -26,8 +29,29 @@ def result(toy_model: Any, toy_clip: Any) -> AttendResult:
     return attend(toy_model, toy_clip)
 
 
+@pytest.fixture(scope="module")
+def answered(toy_answerer: Any, toy_clip: Any) -> AnswerResult:
+    return answer(toy_answerer, toy_clip, "the [red disc] slides right", choices=["red disc", "blue square"])
+
+
+@pytest.fixture(scope="module")
+def found(toy_answerer: Any, toy_clip: Any) -> RetrieveResult:
+    """Seven clips of one look: all tie, and the last text's own clip is not among the first five."""
+    clips = [replace(toy_clip, name=f"take {i} of a film with a long name") for i in range(7)]
+    return retrieve(toy_answerer, clips, ["the red disc slides right", *["the blue square"] * 6])
+
+
 def results(toy_model: Any, toy_clip: Any) -> list[Any]:
+    answerer = ToyAnswerer(toy_model.inputs.vocabulary)
     return [
+        answer(
+            answerer, toy_clip, "the [red disc] slides right", choices=["red disc", "blue square"], against=[toy_clip]
+        ),
+        retrieve(
+            answerer,
+            [toy_clip, replace(toy_clip, name="x " * 90)],
+            ["the red disc", "the red disc and " * 3 + "a square"],
+        ),
         attend(toy_model, toy_clip),
         attend(toy_model, toy_clip, method="rollout"),
         fill_mask(toy_model, toy_clip, word="red"),
@@ -148,9 +172,10 @@ def test_every_kind_of_every_result_can_be_drawn_and_read(toy_model: Any, toy_cl
         seen.add(type(some).__name__)
         html = some._repr_html_()
         assert 'alt="' in html and some._repr_png_().startswith(b"\x89PNG")
-    assert seen == {"AttendResult", "FillMaskResult", "GroundingResult"} and seen <= set(VIEWS)
+    drawn = {"AttendResult", "FillMaskResult", "GroundingResult", "AnswerResult", "RetrieveResult"}
+    assert seen == drawn and seen <= set(VIEWS)
     with pytest.raises(ConfigError, match="overlay, word_frame, head_grid"):
-        results(toy_model, toy_clip)[0].plot("pie")
+        attend(toy_model, toy_clip).plot("pie")
 
 
 def test_html_is_escaped(result: AttendResult) -> None:
@@ -166,6 +191,52 @@ def test_drawing_leaves_matplotlib_as_it_was(result: AttendResult) -> None:
     import sys
 
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+# ── answers and retrieval ──
+
+
+LEFT, RIGHT = np.s_[35:45, 27:37], np.s_[123:133, 165:175]  # in the first frame: on the disc, on the square
+
+
+def first_frame(picture: Any) -> np.ndarray:
+    return np.asarray(next(a for a in picture.axes if a.images).images[0].get_array())
+
+
+def test_a_choice_has_heat_on_its_own_patches(answered: AnswerResult) -> None:
+    frame = answered.frames[0] / 255
+    for_red, for_blue = (first_frame(answered.overlay(choice)) for choice in (0, 1))
+    assert np.allclose(for_red[RIGHT], 0.7 * frame[RIGHT]) and np.allclose(for_blue[LEFT], 0.7 * frame[LEFT])
+    for shown, mine in ((for_red, LEFT), (for_blue, RIGHT)):
+        assert np.abs(shown[mine] - 0.7 * frame[mine]).mean() > 0.1
+
+
+def test_a_flip_has_two_sides(answered: AnswerResult) -> None:
+    picture = answered.overlay("red disc", foil="blue square")
+    orange, purple = (first_frame(picture)[at].mean((0, 1)) for at in (LEFT, RIGHT))
+    assert orange[0] > orange[2] + 0.1 and purple[2] > purple[1] + 0.05
+    assert "rather than 'blue square'" in picture.alt and "Orange: for it" in picture.alt
+
+
+def test_bars_of_choices_say_all_baselines(answered: AnswerResult) -> None:
+    picture = answered.plot()
+    bars = [patch for axes in picture.axes for patch in axes.patches]
+    assert len(bars) == len(answered.choices) * len(answered.conditions) == 8
+    labels = [t.get_text() for axes in picture.axes if (key := axes.get_legend()) for t in key.get_texts()]
+    assert labels == ["with the clip", "no clip", "even colour", "other clips (mean of 8)"]
+    assert "red disc ✓" in [t.get_text() for axes in picture.axes for t in axes.get_yticklabels()]
+    assert "the _____ slides right" in picture.alt and "50 % with no clip" in picture.alt
+    alt = answered.plot("options").alt
+    assert "the same for all choices" in alt and "What speaks for 'red disc': " in alt and "is on the red disc" in alt
+
+
+def test_the_right_clip_is_shown_wherever_it_ranks(found: RetrieveResult) -> None:
+    picture = found.plot(6)
+    said = [t.get_text() for t in picture.texts]
+    assert [s for s in said if re.fullmatch(r"\d( ✓)?", s)] == ["1", "2", "3", "4", "5", "7 ✓"]
+    assert "take 6" in picture.alt and "the right one" in picture.alt and "in the mean over ties" in picture.alt
+    assert found.plot("the red disc slides right").alt == found.plot(0).alt == found.plot("hits", text=0).alt
+    assert "first 5: 71 %, chance 71 %" in found.plot("recalls").alt
 
 
 # ── files ──

@@ -4,6 +4,8 @@
     grounding    does it look at the thing it names?       fill_mask    which word belongs here, with and
     match        which sentence goes with the clip?                     without the clip?
     masking      what would a strategy hide?               fill_codes   … and which visual word here?
+    answer       which phrase was erased, and what in      retrieve     which of many clips does a text
+                 the frames speaks for it?                              mean, and back?
 
 A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
 it is; what is missing is ``Unsupported``, whose message names the families that have it.

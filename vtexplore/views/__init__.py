@@ -16,4 +16,10 @@ VIEWS: dict[str, dict[str, str]] = {
     "MaskingRates": {"intervals": "vtexplore.views.masking:intervals"},
     "FillCodesResult": {"codes": "vtexplore.views.codes:codes"},
     "MatchResult": {"scores": "vtexplore.views.match:scores"},
+    "AnswerResult": {
+        "choices": "vtexplore.views.answer:choices",
+        "overlay": "vtexplore.views.answer:overlay",
+        "options": "vtexplore.views.answer:options",
+    },
+    "RetrieveResult": {"hits": "vtexplore.views.retrieve:hits", "recalls": "vtexplore.views.retrieve:recalls"},
 }

@@ -63,27 +63,35 @@ def painted(result: Any, word: int, frame: int, pixels: np.ndarray, top: float, 
     ``pixels`` uint8 [height, width, rgb]; ``top`` is the weight that is shown brightest. Where there is
     no heat the frame is darkened; where there is, the colour of the scale shines through it.
     """
-    heat = heat_at(result, word, frame, pixels.shape[0], pixels.shape[1], smooth) / max(top, 1e-12)
+    heat = heat_at(result, word, frame, pixels.shape[0], pixels.shape[1], smooth)
+    return shining(pixels, heat / max(top, 1e-12))
+
+
+def shining(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A frame, uint8 [height, width, rgb], with heat [height, width] in 0..1 on it: float in 0..1."""
     heat = heat.clip(0, 1)[..., None]
     colour = colormaps[MAP](0.35 + 0.65 * heat[..., 0])[..., :3]
     strength = 0.65 * heat**1.2  # a little heat leaves colours as they are
     picture = pixels / 255
     dimmed = picture * (SHADE + (1 - SHADE) * heat)
-    return dimmed * (1 - strength) + colour * strength
+    return np.asarray(dimmed * (1 - strength) + colour * strength)
 
 
 def heat_at(result: Any, word: int, frame: int, height: int, width: int, smooth: bool = False) -> np.ndarray:
     """The heat of a patch at each pixel of the picture: [height, width]; 0 where the model saw nothing."""
-    heat, grid = result.heat(word)[frame], result.grid[frame]
-    boxes = result.look().tokens.box
-    rows, columns = boxes[grid[:, 0]][:, [1, 3]], boxes[grid[0]][:, [0, 2]]  # edges [row, 2], [column, 2]
+    return spread(result.heat(word)[frame], result.look().tokens.box[result.grid[frame]], height, width, smooth)
+
+
+def spread(heat: np.ndarray, boxes: np.ndarray, height: int, width: int, smooth: bool = False) -> np.ndarray:
+    """The heat of patches [row, column] with ``boxes`` [row, column, 4] at each pixel: [height, width]."""
+    rows, columns = boxes[:, 0][:, [1, 3]], boxes[0][:, [0, 2]]  # edges [row, 2], [column, 2]
     y, x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
     if smooth:
         by_row = np.stack([np.interp(y, rows.mean(axis=1), column) for column in heat.T], axis=1)  # [height, column]
         return np.stack([np.interp(x, columns.mean(axis=1), line) for line in by_row])
     r = (y[:, None] >= rows[:, 0]) & (y[:, None] < rows[:, 1])
     c = (x[:, None] >= columns[:, 0]) & (x[:, None] < columns[:, 1])
-    return r.astype(float) @ heat @ c.T.astype(float)
+    return np.asarray(r.astype(float) @ heat @ c.T.astype(float))
 
 
 def top_of(heat: np.ndarray) -> float:
@@ -115,9 +123,7 @@ def _strip(result: Any, word: int, scale: str, smooth: bool) -> Picture:
         axes.imshow(painted(result, word, i, result.frames[i], top, smooth), extent=(0, width, height, 0))
         _outline(axes, result, word, i)
         axes.set_xlabel(f"frame {i + 1} · {result.times_s[i]:.1f} s", fontsize=BODY, labelpad=5)
-    _colour_bar(
-        picture, result, heat, scale, (1 - margin - bar + 0.022, foot_in / total_in, 0.014, frame_in / total_in)
-    )
+    colour_bar(picture, heat, scale, (1 - margin - bar + 0.022, foot_in / total_in, 0.014, frame_in / total_in))
     _title(picture, result, word, margin, 1 - 0.16 / total_in, 1 - 0.6 / total_in)
     source_line(picture, origin(result.about, head_name(result), result.clip))
     return picture
@@ -148,16 +154,19 @@ def _outline(axes: Any, result: Any, word: int, frame: int) -> None:
     if result.masks is None:
         return
     for thing in result.named[word]:
-        mask = result.masks[thing, frame]
-        if mask.any() and not mask.all():
-            y, x = (np.arange(n) + 0.5 for n in mask.shape)
-            for colour, line in (("black", 3.4), (OUTLINE, 1.6)):
-                axes.contour(x, y, mask.astype(float), levels=[0.5], colors=colour, linewidths=line)
+        outline(axes, result.masks[thing, frame])
 
 
-def _colour_bar(
-    picture: Picture, result: Any, heat: np.ndarray, scale: str, box: tuple[float, float, float, float]
-) -> None:
+def outline(axes: Any, mask: np.ndarray) -> None:
+    """A line around a mask, bool [height, width]; none around nothing or everything."""
+    if mask.any() and not mask.all():
+        y, x = (np.arange(n) + 0.5 for n in mask.shape)
+        for colour, line in (("black", 3.4), (OUTLINE, 1.6)):
+            axes.contour(x, y, mask.astype(float), levels=[0.5], colors=colour, linewidths=line)
+
+
+def colour_bar(picture: Picture, heat: np.ndarray, scale: str, box: tuple[float, float, float, float]) -> None:
+    """What the colours of a strip mean, at ``box`` (left, bottom, width, height) in 0..1 of the picture."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
 

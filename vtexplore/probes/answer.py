@@ -1,0 +1,326 @@
+"""A phrase of a sentence is erased: which of these belongs there, and what in the frames speaks for it?
+
+    result = answer(model, clip, "[the red ball] rolls left")
+    result.top()                     choices and their scores, best first
+    result.overlay()                 where the question looks
+    result.overlay("red ball")       what speaks for this choice
+    result.overlay("red ball", foil="blue ball")     … rather than for that one
+
+The model says something to the question (the sentence, a [MASK] for each WordPiece of the phrase), and the score
+of a choice is the cosine of that and of the choice as the model reads it. The question knows nothing of the
+choices, so the question's attention is one map for all of them. A choice's own map is the gradient of ITS score
+by that attention, times the attention (see ``_relevance``).
+
+A choice may win because of what is left of the sentence, or because of what it is: the same choices are scored
+with the clip hidden, with frames of one even colour, and beside other clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from vtexplore.blocks.tap import listening
+from vtexplore.data.prepare import prepare, text_batch
+from vtexplore.errors import ConfigError
+from vtexplore.objectives.contrastive import TEMPERATURE, cosine
+from vtexplore.objectives.questions import answer as said
+from vtexplore.probes import _choices
+from vtexplore.probes._ask import about, card_of, needs, notices, text_of
+from vtexplore.probes._relevance import Crossings, look, patches
+from vtexplore.probes._result import Result
+from vtexplore.probes.attend import NOT_AN_EXPLANATION, PICTURE_PX, grid_of
+from vtexplore.probes.fill_mask import CONDITIONS, ONE_CASE
+from vtexplore.probes.grounding import grounding, overlap
+from vtexplore.record import beside
+from vtexplore.types import Clip, Output, Tokens
+
+OTHERS = "other clips"
+EQUAL = 1e-6  # cosines that differ by less are equal
+ELSEWHERE = "Words of the phrase stand in another place, too, and are erased there as well, as in training."
+UNSURE = "All that is in this clip is not known, so a choice beside the erased phrase may be true of it as well."
+NO_OTHERS = "No other clip was asked the same; give some as control: against=[clip, …]."
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where the erased words look at a site: ``weights`` float32 [head, patch] ≥ 0, mean over those words."""
+
+    site: str
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class AnswerResult(Result):
+    """What a model makes of a question with choices.
+
+    ``scores`` float32 [condition, choice] in −1..1: cosines under each of ``conditions`` ("the clip", then the
+    nulls; "other clips" is their mean, each of them is in ``others`` [clip, choice]). ``right`` is the index of
+    the erased phrase, None if it is no choice. ``relevance`` float32 [choice, patch] ≥ 0 is each choice's own
+    map, ``looks`` the question's attention at every site; ``patches`` say what they stand for. ``objects`` are
+    those that the phrase names and ``masks`` bool [object, frame, height, width] where they are, if that is known.
+    """
+
+    PICTURES: ClassVar[tuple[str, ...]] = ("frames", "masks")
+
+    text: str
+    phrase: str
+    question: str
+    choices: tuple[str, ...]
+    right: int | None
+    conditions: tuple[str, ...]
+    scores: np.ndarray
+    others: np.ndarray
+    other_clips: tuple[str, ...]
+    temperature: float
+    relevance: np.ndarray
+    looks: tuple[Look, ...]
+    patches: Tokens
+    site: str
+    head: int | None
+    why: str
+    clip: str
+    times_s: np.ndarray
+    frames: np.ndarray
+    objects: tuple[str, ...]
+    masks: np.ndarray | None
+    about: dict[str, Any]
+    notes: tuple[str, ...]
+
+    # ── which one ──
+
+    def top(self, count: int | None = None, condition: str | None = None) -> tuple[tuple[str, float], ...]:
+        """Choices and their cosines, best first, with the clip or under a condition."""
+        row = self.scores[self._row(condition)]
+        return tuple((self.choices[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:count])
+
+    @property
+    def best(self) -> str | None:
+        """The choice that comes first beside the clip; None if several share the first place."""
+        won = _winner(self.scores[0])
+        return None if won is None else self.choices[won]
+
+    def probability(self, choice: str | int, condition: str | None = None) -> float:
+        """Softmax over the choices of cosine / temperature, 0..1: comparable within a condition only."""
+        row = self.scores[self._row(condition)].astype(float) / self.temperature
+        p = np.exp(row - row.max())
+        return float(p[self.choice(choice)] / p.sum())
+
+    def lift(self, choice: str | int | None = None, without: str | None = None) -> float:
+        """ln p(choice | clip) − ln p(choice | null), in nats; the smallest over all nulls, or against one.
+
+        ``choice`` None = the erased phrase, or the first choice of the model.
+        """
+        at = self.choice(choice)
+        nulls = self.conditions[1:] if without is None else (without,)
+        return min(np.log(self.probability(at)) - np.log(max(self.probability(at, n), 1e-30)) for n in nulls)
+
+    def choice(self, wanted: str | int | None = None) -> int:
+        """The index of a choice; ``ConfigError`` names those that there are. None: as in ``lift``."""
+        if wanted is None:
+            return int(self.scores[0].argmax()) if self.right is None else self.right
+        if isinstance(wanted, int) and 0 <= wanted < len(self.choices):
+            return wanted
+        if isinstance(wanted, int) or _choices.bare(wanted) not in self.choices:
+            raise ConfigError(f"There is no choice {wanted!r}; there are {', '.join(self.choices)}.")
+        return self.choices.index(_choices.bare(wanted))
+
+    def _row(self, condition: str | None) -> int:
+        if condition is not None and condition not in self.conditions:
+            raise ConfigError(f"No condition {condition!r} here; there are {', '.join(self.conditions)}.")
+        return 0 if condition is None else self.conditions.index(condition)
+
+    # ── where ──
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """Which patch is at each place: int [frame, row, column]."""
+        return grid_of(self.patches, patches(self.patches))
+
+    def attention(self, site: str | None = None, head: int | None = None) -> np.ndarray:
+        """[patch] ≥ 0: where the question looks, at a site (the chosen one) and head (None: as chosen, or the mean)."""
+        head = self.head if site is None and head is None else head
+        for one in self.looks:
+            if one.site == (site or self.site):
+                if head is not None and not 0 <= head < len(one.weights):
+                    raise ConfigError(f"{one.site} has {len(one.weights)} heads, counted from 0: there is no {head}.")
+                return one.weights.mean(axis=0) if head is None else one.weights[head]
+        raise ConfigError(f"No site {site!r} here; there are {', '.join(one.site for one in self.looks)}.")
+
+    def heat(self, choice: str | int | None = None, foil: str | int | None = None) -> np.ndarray:
+        """[frame, row, column]: shares of a map that sum to 1 (all 0 where nothing speaks for a choice).
+
+        ``choice`` None = the question's attention, the same for all choices; else that choice's own map.
+        ``foil``: that choice's map is subtracted (a map in −1..1 that sums to 0).
+        """
+        if choice is None and foil is not None:
+            raise ConfigError("A foil is compared with a choice: give both.")
+        flat = self.attention() if choice is None else self.relevance[self.choice(choice)]
+        shares = flat / max(float(flat.sum()), 1e-30)
+        if foil is not None:
+            other = self.relevance[self.choice(foil)]
+            shares = shares - other / max(float(other.sum()), 1e-30)
+        return np.asarray(shares[self.grid])
+
+    def score(self, choice: str | int | None = None) -> dict[str, float]:
+        """Grounding of a map on what the erased phrase names (see ``grounding``); empty where that is not known."""
+        if self.masks is None or not len(self.masks):
+            return {}
+        there = np.asarray(self.masks.any(axis=0, keepdims=True))
+        flat = self.attention() if choice is None else self.relevance[self.choice(choice)]
+        return {k: float(v) for k, v in grounding(flat, overlap(there, self.times_s, self.patches)[0]).items()}
+
+    def overlay(self, choice: str | int | None = None, **options: Any) -> Any:
+        """The film strip with a map on it (``foil``, ``scale``); short for ``plot("overlay", choice=…)``."""
+        return self.plot("overlay", choice=choice, **options)
+
+
+def answer(
+    model: Any,
+    clip: Clip,
+    text: str | None = None,
+    *,
+    phrase: str | None = None,
+    choices: Sequence[str] | None = None,
+    against: Sequence[Clip] | None = None,
+    site: str | None = None,
+    head: int | None = None,
+    temperature: float = TEMPERATURE,
+    seed: int = 0,
+) -> AnswerResult:
+    """Ask for a phrase of a text, with choices.
+
+    ``text`` None = the clip's caption. The phrase is ``phrase``, or what stands in brackets ("[the red ball] rolls
+    left"), or the first that is found; an article before it stays out, as in training. ``choices`` None = the
+    phrase and four of its kind from the world's words (never its reverse, if the model does not see the order of
+    frames). ``against``: other clips that are asked the same; None = eight scenes, if the clip is a world's.
+    ``site`` and ``head`` choose where the question is watched: by default the card's head for such questions, or
+    the middle layer. ``temperature`` is that of training, and ``seed`` draws foils.
+
+    Raises ``TextError`` for a text or choice that the model cannot read and for a phrase that is not in the text,
+    ``ConfigError`` for fewer than two choices or one given twice, ``Unsupported`` for a family that answers no
+    questions.
+    """
+    text, phrase = _choices.asked(clip.caption if text is None else text, phrase, clip)
+    text = text_of(model, clip, text)
+    question = _choices.question_of(text, phrase, model.inputs)
+    first = replace(prepare([clip], [said(phrase)], model.inputs), question=text_batch([question], model.inputs))
+    crossings = Crossings()
+    with listening(crossings):
+        told = _run(model, first)
+    needs(model, told, "answer_embedding", "questions")
+    needs(model, told, "text_embedding", "reading answers")
+    backwards = _run(model, replace(first, video=first.video.flip(1)))
+    ordered = not torch.allclose(told.answer_embedding, backwards.answer_embedding, atol=1e-4, rtol=1e-4)
+    offered = _choices.offered(model, clip, text, phrase, choices, ordered, seed)
+
+    batch = prepare([clip], [said(choice) for choice in offered], model.inputs)
+    batch = replace(batch, question=text_batch([question] * len(offered), model.inputs))
+    near = _run(model, batch).text_embedding
+    rows = [cosine(_run(model, show(first)).answer_embedding, near) for show in CONDITIONS.values()]
+    wrong = _choices.wrong_clips(clip, phrase) if against is None else tuple(against)
+    others = _beside(model, wrong, question, near)
+    scores = torch.cat([*rows, *([others.mean(dim=0, keepdim=True)] if wrong else [])]).float().cpu().numpy()
+
+    def own_score(output: Output) -> torch.Tensor:
+        return torch.nn.functional.cosine_similarity(output.answer_embedding, output.text_embedding)  # type: ignore[arg-type]
+
+    found, relevance, tokens = look(model, beside(model, batch), crossings.sites, own_score)
+    looks = tuple(Look(one.site, one.attention) for one in found)
+    chosen = _chosen(model, looks, _choices.kind_of(text, phrase), site, head)
+    times_s = np.asarray(first.times_s[0], dtype=float)
+    objects, mine = _choices.things(clip, text, phrase)
+    conditions = (*CONDITIONS, *([OTHERS] if wrong else []))
+    result = AnswerResult(
+        text=text,
+        phrase=phrase,
+        question=question,
+        choices=offered,
+        right=offered.index(phrase) if phrase in offered else None,
+        conditions=conditions,
+        scores=scores,
+        others=others.float().cpu().numpy(),
+        other_clips=tuple(c.name for c in wrong),
+        temperature=temperature,
+        relevance=relevance,
+        looks=looks,
+        patches=tokens,
+        site=chosen[0],
+        head=chosen[1],
+        why=chosen[2],
+        clip=clip.name,
+        times_s=times_s,
+        frames=clip.sample(times_s.tolist(), PICTURE_PX),
+        objects=tuple(objects[o] for o in mine),
+        masks=clip.truth.masks(times_s.tolist(), PICTURE_PX)[mine] if clip.truth is not None and mine else None,
+        about=about(model),
+        notes=(
+            *notices(model, clip),
+            ONE_CASE,
+            *([UNSURE] if choices is None and clip.truth is None else []),
+            *([ELSEWHERE] if _choices.elsewhere(text, phrase) else []),
+            *_flags(scores, offered, conditions, ordered),
+            NOT_AN_EXPLANATION,
+        ),
+    )
+    result.attention()  # an unknown head is refused here, not in a picture
+    return result
+
+
+def _run(model: Any, batch: Any) -> Any:
+    with torch.inference_mode():
+        return model(beside(model, batch))
+
+
+def _beside(model: Any, clips: Sequence[Clip], question: str, near: torch.Tensor) -> torch.Tensor:
+    """Cosines beside other clips: [clip, choice]."""
+    if not clips:
+        return near.new_zeros(0, len(near))
+    batch = prepare(clips, [question] * len(clips), model.inputs)
+    batch = replace(batch, question=text_batch([question] * len(clips), model.inputs))
+    return cosine(_run(model, batch).answer_embedding, near)
+
+
+def _winner(row: np.ndarray) -> int | None:
+    """The index of the highest score; None if it is not the only one."""
+    best = np.flatnonzero(row >= row.max() - EQUAL)
+    return int(best[0]) if len(best) == 1 else None
+
+
+def _flags(scores: np.ndarray, choices: tuple[str, ...], conditions: tuple[str, ...], ordered: bool) -> tuple[str, ...]:
+    """What the reader must know of these scores."""
+    out = [] if OTHERS in conditions else [NO_OTHERS]
+    best, *others = (_winner(row) for row in scores)
+    blind = [name for name, won in zip(conditions[1:], others, strict=True) if won == best]
+    if blind and best is not None:
+        out.append(f"'{choices[best]}' comes first with {', '.join(blind)} as well: the clip was not needed for it.")
+    pair = None if ordered else _choices.reversed_pair(choices)
+    if pair:
+        out.append(
+            f"'{pair[0]}' and '{pair[1]}' differ in the order of frames, and this model says the same of the frames "
+            "in any order: which of the two comes first means nothing."
+        )
+    return tuple(out)
+
+
+def _chosen(
+    model: Any, looks: tuple[Look, ...], kind: str, site: str | None, head: int | None
+) -> tuple[str, int | None, str]:
+    """Site, head and the reason for them."""
+    sites = [one.site for one in looks]
+    if site is not None:
+        if site not in sites:
+            raise ConfigError(f"No question looks at patches at {site!r}; it does at {', '.join(sites)}.")
+        return site, head, "asked for"
+    best = ((card_of(model).get("grounding_head") or {}).get("questions") or {}).get(kind) or {}
+    if best.get("site") in sites:
+        if head is None:
+            return best["site"], int(best["head"]), f"the head that finds {kind}s best, by the model's card"
+        return best["site"], head, "asked for, in the layer that the model's card names"
+    middle = sites[len(sites) // 2 - (len(sites) % 2 == 0)]
+    return middle, head, "the middle layer" + (", mean of its heads" if head is None else ", head asked for")

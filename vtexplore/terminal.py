@@ -1,0 +1,95 @@
+"""What all commands share: their errors, what they print, and the words of their options."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vtexplore.errors import ConfigError, VtexploreError
+
+app = typer.Typer(
+    name="vtexplore",
+    help="A microscope for video-text transformers.\n\nStart with: vtexplore tour",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ClipName = Annotated[str, typer.Argument(help="A video file, or world:SEED for a scene of the miniature world.")]
+Text = Annotated[str | None, typer.Argument(help="A sentence; left out: the clip's own caption.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Save a picture: .png .svg .gif .mp4", show_default=False)
+]
+Dpi = Annotated[int, typer.Option(min=30, max=600, help="Dots per inch of the picture.")]
+
+
+def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command whose errors become one sentence and an exit code."""
+
+    def register(run: Callable[..., None]) -> Callable[..., None]:
+        @wraps(run)
+        def guarded(*args: Any, **options: Any) -> None:
+            try:
+                run(*args, **options)
+                sys.stdout.flush()
+            except VtexploreError as error:
+                print(f"vtexplore: {error}", file=sys.stderr)
+                raise SystemExit(2) from None
+            except KeyboardInterrupt:
+                print("vtexplore: stopped.", file=sys.stderr)
+                raise SystemExit(130) from None
+            except BrokenPipeError:  # the reader (`| head`) has seen enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise SystemExit(0) from None
+
+        app.command(name)(guarded)
+        return guarded
+
+    return register
+
+
+def say(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_number))
+
+
+def _number(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def refuse_ending(out: Path | None) -> None:
+    """Refuse a file that could not be written before any work is done."""
+    from vtexplore.views.picture import ENDINGS
+
+    if out is not None and out.suffix.lower() not in ENDINGS:
+        raise ConfigError(f"A picture is saved as {', '.join(ENDINGS)}, not as {out.name!r}.")
+
+
+def notes(result: Any) -> None:
+    """What the reader must know, on standard error."""
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def show_result(result: Any, picture: Any, out: Path | None, as_json: bool, dpi: int) -> None:
+    """The result as JSON, as a file, or as what its picture says."""
+    if out is not None:
+        picture.save(out, dpi)
+    if as_json:
+        say(result.to_dict())
+        return
+    print(picture.alt)
+    if out is not None:
+        print(f"saved: {out}")
+    notes(result)
