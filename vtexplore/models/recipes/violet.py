@@ -74,13 +74,15 @@ PRETRAINING = Pretraining(
     deviations=(
         "96 px, 6 × 6 patches, 3 cross-modal layers of width 128 (224 px, 7 × 7, 12 layers of 768)",
         "six stages (one): single objects lit alone; whole scenes, first with any captions beside their own, then with "
-        "those of siblings; sequences, four fifths of the steps with objects lit alone, first told in the order in which "
-        "things happen, then in any; these with a frozen backbone, masked words and matching only, on pools of clips; "
-        "then all three objectives with live eyes on fresh clips",
-        "words are hidden by what they name: 20 to 60 % of those with content, 6 % of the others, 50 % of those that tell "
-        "order while that is learned (15 % of all)",
+        "those of siblings; sequences, first told in the order in which things happen, then in any; these with a frozen "
+        "backbone, masked words and matching only, on pools of clips; then all three objectives with live eyes on fresh "
+        "clips",
+        "while order is learned, four fifths of the steps show only patches that hold an object, by the world's truth: "
+        "heads look at objects more than the objectives alone would make them",
+        "words are hidden by what they name: 20 to 60 % of those with content, 6 % of the others, 50 % of those that "
+        "tell order while that is learned (15 % of all)",
         "masked codes weigh 0.3, matching 0.3 before order is learned, words 0.5 while it is (1 each)",
-        "a video is offered the text of one other scene, at last those of its three siblings (three of 12 pairs on a GPU)",
+        "a video is offered the text of one other scene, at last those of its three siblings (three of 12 pairs)",
         "lr 0.6e-3 to 1.2e-3, each stage with warm-up and cosine, weight decay 0.05 (2e-5, constant, 1e-3)",
         "8 % of clips dropped (none)",
         "no dropout and no drop path (0.1 and 0.2): scenes never repeat, or are told anew",
