@@ -73,10 +73,10 @@ PRETRAINING = Pretraining(
     },
     deviations=(
         "96 px, 6 × 6 patches, 3 cross-modal layers of width 128 (224 px, 7 × 7, 12 layers of 768)",
-        "six stages (one): single objects lit alone; whole scenes, first with any captions beside their own, then with "
-        "those of siblings; sequences, first told in the order in which things happen, then in any; these with a frozen "
-        "backbone, masked words and matching only, on pools of clips; then all three objectives with live eyes on fresh "
-        "clips",
+        "six stages (one): single objects lit alone; whole scenes, first with any captions beside their own, then "
+        "with those of siblings; sequences, first told in the order in which things happen, then in any; these with a "
+        "frozen backbone, masked words and matching only, on pools of clips; then all three objectives with live eyes "
+        "on fresh clips",
         "while order is learned, four fifths of the steps show only patches that hold an object, by the world's truth: "
         "heads look at objects more than the objectives alone would make them",
         "words are hidden by what they name: 20 to 60 % of those with content, 6 % of the others, 50 % of those that "
