@@ -57,12 +57,9 @@ class Layer(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, stream: Stream, only: slice | None = None) -> Stream:
-        """[batch, token, channel] to the same; ``only``: the positions that are wanted, all others are dropped."""
-        return self.hear(stream if only is None else stream[only], stream)
-
-    def hear(self, asking: Stream, stream: Stream) -> Stream:
-        """What becomes of ``asking``, some or all tokens of ``stream``: [batch, query, channel]."""
+    def forward(self, stream: Stream, asking: Stream | None = None) -> Stream:
+        """What becomes of ``asking``, some tokens of ``stream``, or of all [batch, token, channel]."""
+        asking = stream if asking is None else asking
         x = self.norm1(asking.hidden + self.dropout(self.attention(asking, stream)))
         x = self.norm2(x + self.dropout(self.mlp(x)))
         return self.attention.tap.see(asking.with_hidden(x))
@@ -86,7 +83,8 @@ class Encoder(nn.Module):
         if self.training and not listened() and not stream.mask.all():
             return self._packed(stream, only)
         for layer in self.layers:
-            stream = layer(stream, only if layer is self.layers[-1] else None)
+            last = layer is self.layers[-1]
+            stream = layer(stream, stream[only] if last and only is not None else None)
         return stream
 
     def states(self, stream: Stream, depth: int | None = None) -> list[Stream]:
@@ -116,14 +114,15 @@ class Encoder(nn.Module):
             return stream.with_hidden(hidden * stream.mask[..., None])
         place = (seen.cumsum(1) - 1)[:, wanted]  # where the wanted tokens stand now
         asking = x.hidden.gather(1, place[..., None].expand(-1, -1, x.hidden.shape[2]))
-        return self.layers[-1].hear(stream[only].with_hidden(asking), x)
+        last: Stream = self.layers[-1](x, stream[only].with_hidden(asking))
+        return last
 
 
 def initialise(module: nn.Module, width: int = 768) -> None:
     """BERT's initial weights: normal with a deviation of 0.02 at its width of 768, biases 0.
 
-    A narrower model gets larger ones, so that what a layer hands on keeps its size: with 0.02 at a width
-    of 128 all attention starts flat, and a miniature looks nowhere for its first 20,000 clips.
+    A narrower model gets larger ones, so that what a layer hands on keeps its size; with 0.02 at a width of
+    128 all attention starts flat, and learning starts late.
     """
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02 * (768 / width) ** 0.5)
