@@ -6,11 +6,13 @@ from dataclasses import replace
 from itertools import islice
 
 import numpy as np
+import pytest
 import torch
 
 from vtexplore import registry
 from vtexplore.data.prepare import prepare
 from vtexplore.data.text import vocabulary
+from vtexplore.errors import ConfigError
 from vtexplore.eyes import MIN_COVER, doings, label
 from vtexplore.miniatures import PARTS, host_of
 from vtexplore.registry import Pretraining, Stage
@@ -155,6 +157,11 @@ def test_what_a_page_never_trains_no_stage_does() -> None:
 def test_in_the_spotlight_only_patches_with_objects_are_seen() -> None:
     for name in registry.names():
         tasks = [Pretrain(registry.build(name), Pretraining(), Stage(1, spotlight=share)) for share in (1.0, 0.5)]
+        _, rows, columns = tasks[0].model.grid(scene_batch([sample_scene(0)], tasks[0].model.inputs))
+        if rows * columns == 1:  # nothing to light apart
+            with pytest.raises(ConfigError, match="no spotlight"):
+                tasks[0].draw(step_rng(0, 0), 8)
+            continue
         batch = tasks[0].draw(step_rng(0, 0), 8)[0]
         assert batch.patch_mask is not None and 0.02 < batch.patch_mask.float().mean() < 0.3
         assert {tasks[1].draw(step_rng(0, step), 4)[0].patch_mask is None for step in range(12)} == {True, False}

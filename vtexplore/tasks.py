@@ -225,6 +225,8 @@ class Pretrain(Task):
     def _lit(self, scenes: Sequence[Scene], batch: Batch) -> Tensor:
         """Patches that hold some of an object: bool [batch, frame, row, column]."""
         frames, rows, columns = self.model.grid(batch)
+        if rows * columns == 1:
+            raise ConfigError(f"Every token of {self.model.name} is of the whole picture: no spotlight. Set it to 0.")
         there = masks(scenes, scene_times(self.model.config.inputs, scenes[0].duration_s), batch.video.shape[-1]).any(1)
         patches = there.reshape(len(scenes), frames, rows, there.shape[2] // rows, columns, -1)
         return torch.from_numpy(patches.mean((3, 5)) > LIT)
