@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vtexplore import registry
 from vtexplore.assets import find
+from vtexplore.data.video import read_video
 from vtexplore.errors import AssetError
 from vtexplore.evaluate import evaluate
 from vtexplore.miniatures import PARTS, host_of
-from vtexplore.world import WORDS
+from vtexplore.probes.attend import attend
+from vtexplore.world import SHAPES_THEME, WORDS
 from vtexplore.world.vocabulary import PATH as VOCABULARY
 
 SHIPPED = [name for name in registry.names() if registry.shipped(name)]
@@ -186,6 +189,18 @@ def test_with_a_wrong_clip_every_foil_is_at_chance(card: dict[str, Any]) -> None
     for name, r in wrong.items():
         if "random" not in name:
             assert abs(r["value"] - 0.5) <= widen * (r["high"] - r["low"]) / 2, name
+
+
+def test_a_clip_from_elsewhere_is_told_in_notes_and_picture(card: dict[str, Any]) -> None:
+    """The card names the world, so that noise is noticed, and a film of that world is not."""
+    assert card["world"] == SHAPES_THEME.name
+    model, text = registry.load(card["name"]), "the red circle slides left"
+    noise = np.random.default_rng(0).integers(0, 256, (8, 96, 128, 3), dtype=np.uint8)
+    for clip, foreign in ((read_video(noise, fps=2), True), (read_video(find("clips/red_circle_slides_left.mp4")), False)):
+        result = attend(model, clip, text)
+        assert ("does not look like the world" in result.notes[0]) == foreign
+        written = " ".join(t.get_text() for t in result.overlay("red").texts)
+        assert ("NOT from the model's world" in written) == foreign
 
 
 @pytest.mark.slow

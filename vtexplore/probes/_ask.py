@@ -65,8 +65,8 @@ def few(times_s: Any, most: int = 8) -> np.ndarray:
     return times[(np.arange(count) * 2 + 1) * len(times) // (2 * count)]
 
 
-def about(model: Any) -> dict[str, Any]:
-    """The circumstances of a result: versions, model, and the hash of its weights."""
+def about(model: Any, clip: Clip | None = None) -> dict[str, Any]:
+    """The circumstances of a result: versions, model, the hash of its weights; ``foreign``: not a clip of its world."""
     from vtexplore import __version__
 
     return {
@@ -76,7 +76,7 @@ def about(model: Any) -> dict[str, Any]:
         "model": getattr(model, "name", type(model).__name__),
         "size": getattr(model, "size", None),
         "weights": getattr(model, "weights_hash", None),
-    }
+    } | ({"foreign": True} if clip is not None and notices(model, clip) else {})
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────

@@ -258,7 +258,7 @@ def answer(
         frames=clip.sample(times_s.tolist(), PICTURE_PX),
         objects=tuple(objects[o] for o in mine),
         masks=clip.truth.masks(times_s.tolist(), PICTURE_PX)[mine] if clip.truth is not None and mine else None,
-        about=about(model),
+        about=about(model, clip),
         notes=(
             *notices(model, clip),
             ONE_CASE,

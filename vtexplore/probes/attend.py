@@ -263,7 +263,7 @@ def attend(
         named=named,
         happens_s=happens_s,
         masks=masks,
-        about=about(model),
+        about=about(model, clip),
         notes=(*notices(model, clip), NOT_AN_EXPLANATION),
     )
     result.rows()  # an unknown head is refused here, not in a picture

@@ -127,7 +127,7 @@ def fill_codes(
         shown=_pictures(black[0, middle]),
         painted=_pictures(_paint(model, truth, batch.video[0])),
         answered=_pictures(_paint(model, said, batch.video[0])),
-        about=about(model),
+        about=about(model, clip),
         notes=(*notices(model, clip), ONE_CASE),
     )
 

@@ -180,7 +180,7 @@ def fill_mask(
         clip=clip.name,
         times_s=times_s,
         frames=clip.sample(times_s.tolist(), 160),
-        about=about(model),
+        about=about(model, clip),
         notes=(*notices(model, clip), ONE_CASE, *crowded),
     )
 

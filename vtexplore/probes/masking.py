@@ -155,7 +155,7 @@ def masking(
         clip=clip.name,
         times_s=np.asarray(batch.times_s[0], dtype=float),
         frames=clip.sample(batch.times_s[0].tolist(), PICTURE_PX),
-        about=about(model) | {"seed": seed, "rate": rate},
+        about=about(model, clip) | {"seed": seed, "rate": rate},
         notes=notices(model, clip),
     )
 

@@ -80,7 +80,7 @@ def match(model: Any, clip: Clip, texts: Sequence[str], *, against: Sequence[Cli
         clip=clip.name,
         times_s=times_s,
         frames=clip.sample(times_s.tolist(), 160),
-        about=about(model),
+        about=about(model, clip),
         notes=(*notices(model, clip), ONE_CASE),
     )
 

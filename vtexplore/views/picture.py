@@ -132,11 +132,15 @@ def source_line(figure: Picture, text: str) -> None:
 
 
 def origin(about: dict[str, Any], *parts: str) -> str:
-    """ "toy (mini, weights 1a2b3c4d) · …": model, size and hash, then what else must be said."""
+    """ "toy (mini, weights 1a2b3c4d) · …": model, size and hash, then what else must be said.
+
+    A clip from another world than the model's is told first.
+    """
     inner = [str(about["size"])] if about.get("size") else []
     inner += [f"weights {about['weights'][:8]}"] if about.get("weights") else []
     model = str(about["model"]) + (f" ({', '.join(inner)})" if inner else "")
-    return " · ".join([model, *(part for part in parts if part)])
+    elsewhere = ["this clip is NOT from the model's world"] if about.get("foreign") else []
+    return " · ".join([*elsewhere, model, *(part for part in parts if part)])
 
 
 def _save_film(picture: Picture, path: Path, ending: str, dpi: int) -> None:
