@@ -196,7 +196,8 @@ def test_a_clip_from_elsewhere_is_told_in_notes_and_picture(card: dict[str, Any]
     assert card["world"] == SHAPES_THEME.name
     model, text = registry.load(card["name"]), "the red circle slides left"
     noise = np.random.default_rng(0).integers(0, 256, (8, 96, 128, 3), dtype=np.uint8)
-    for clip, foreign in ((read_video(noise, fps=2), True), (read_video(find("clips/red_circle_slides_left.mp4")), False)):
+    film = read_video(find("clips/red_circle_slides_left.mp4"))
+    for clip, foreign in ((read_video(noise, fps=2), True), (film, False)):
         result = attend(model, clip, text)
         assert ("does not look like the world" in result.notes[0]) == foreign
         written = " ".join(t.get_text() for t in result.overlay("red").texts)
