@@ -147,7 +147,8 @@ class VideoBERT(nn.Module):
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Hidden words, hidden visual words, hidden ones of both in pairs, alignment. ``codes`` if they are known."""
         codes = self.codes(batch) if codes is None else codes
-        rates = 1 + torch.randint(self.config.pace, (len(batch),), generator=generator, device=generator.device)
+        pace = min(self.config.pace, max(1, codes.shape[1] // 3))  # a pace leaves three words of a video
+        rates = 1 + torch.randint(pace, (len(batch),), generator=generator, device=generator.device)
         codes, real = alignment.subsample(codes, rates.to(codes.device))
         whose = alignment.partners(len(batch), generator, self.config.match_groups).to(codes.device)
         ids, aligned = codes + self.first, whose == torch.arange(len(batch), device=codes.device)
