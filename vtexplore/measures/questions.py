@@ -34,6 +34,7 @@ from vtexplore.world.phrases import nouns, spelled, verbs
 CHOICES = 5
 LOOKS = ("true", "even", "wrong")
 AT_ONCE = 64
+STILLS_OF = 4  # every so many batches of scenes are also shown frame by frame, which takes as long as all the rest
 HEAD_CLIPS = 256  # of the training split, on which the head is chosen
 
 
@@ -110,7 +111,7 @@ def choose(
 ) -> None:
     """Which of five answers is nearest to what the model says to the question; ties count for nobody.
 
-    "one frame": beside the frame, repeated, in which the model is surest. "options only": what it says to the
+    "one frame": beside the frame, repeated, in which the model is surest (of one batch in four). "options only": what it says to the
     phrase's [MASK]s alone, without a clip, so the answers are all there is.
     """
     asked = [(i, q) for i, scene in enumerate(scenes) for q in questions_of(scene, model.inputs, rng)]
@@ -129,13 +130,16 @@ def choose(
             if q.reverse:
                 won = float(scores[0] > scores[-1]) + 0.5 * float(scores[0] == scores[-1])
                 tally.add(f"{q.kind} questions, against the reverse: {SHOWN[look]}", won, first + i)
-    alone = torch.stack([_said(model, still, asked) for still in stills(looks.batch)], dim=1)  # [question, frame, …]
     blank = _blank(model, looks, asked)
+    for (i, q), mine in zip(asked, answers, strict=True):
+        count("options only", i, q, cosine(blank[q.blank][None], mine)[0])
+    if first // AT_ONCE % STILLS_OF:
+        return
+    alone = torch.stack([_said(model, still, asked) for still in stills(looks.batch)], dim=1)  # [question, frame, …]
     for (i, q), said, mine in zip(asked, alone, answers, strict=True):
         if len(q.answers) == CHOICES:
             each = cosine(said, mine[:CHOICES])
             count("one frame", i, q, each[surest(each.float().cpu().numpy())])
-            count("options only", i, q, cosine(blank[q.blank][None], mine)[0])
 
 
 def _said(model: Any, shown: Batch, asked: Sequence[tuple[int, Question]]) -> Tensor:
