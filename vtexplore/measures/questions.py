@@ -34,7 +34,7 @@ from vtexplore.world.phrases import nouns, spelled, verbs
 CHOICES = 5
 LOOKS = ("true", "even", "wrong")
 AT_ONCE = 64
-STILLS_OF = 4  # every so many batches of scenes are also shown frame by frame, which takes as long as all the rest
+STILLS_OF = 4  # one batch of scenes in so many is also shown frame by frame, which takes as long as all the rest
 HEAD_CLIPS = 256  # of the training split, on which the head is chosen
 
 
