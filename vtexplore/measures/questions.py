@@ -111,8 +111,8 @@ def choose(
 ) -> None:
     """Which of five answers is nearest to what the model says to the question; ties count for nobody.
 
-    "one frame": beside the frame, repeated, in which the model is surest (of one batch in four). "options only": what it says to the
-    phrase's [MASK]s alone, without a clip, so the answers are all there is.
+    "one frame": beside the frame, repeated, in which the model is surest (one batch in four). "options only": what it
+    says to the phrase's [MASK]s alone, without a clip, so the answers are all there is.
     """
     asked = [(i, q) for i, scene in enumerate(scenes) for q in questions_of(scene, model.inputs, rng)]
     near = _embedded(model, looks, sorted({a for _, q in asked for a in (*q.answers, q.reverse) if a}))
