@@ -135,6 +135,16 @@ def test_moments_reach_the_eyes_as_far_as_they_are_asked() -> None:
     assert set(task.weight) - {"2c outline"} <= set(losses)
 
 
+def test_a_window_in_which_nothing_happens_is_measured_without_a_nan() -> None:
+    host, prefix = host_of("s3d")
+    task = PARTS["s3d"].stages["moments"][0](host, prefix).eval()
+    scenes = [sample_scene(i) for i in range(3)]
+    still = acting(scenes, 0.0, 0.3)
+    assert (still.share == 0).all() and (still.action[:, 0] == 1).all()
+    losses = task._of_the_whole(torch.rand(3, 128), still)
+    assert all(v.isfinite() for v in losses.values()) and losses["colour"] == 0 and "_action%" not in losses
+
+
 def test_moments_know_the_maps_they_can_ask() -> None:
     host, _ = host_of("s3d")
     with pytest.raises(ConfigError, match="places of '5c'"):

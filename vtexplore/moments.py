@@ -161,5 +161,6 @@ class Moments(Task):
             share = torch.ones_like(truth.share) if name == "action" else truth.share
             out[name] = -((wanted * said).sum(-1) * share).sum() / share.sum().clamp(min=1e-6)
             sure = (wanted.max(-1).values > SURE) & (truth.share > SURE)
-            out[f"_{name}%"] = (said.argmax(-1) == wanted.argmax(-1))[sure].float().mean()
+            if sure.any():
+                out[f"_{name}%"] = (said.argmax(-1) == wanted.argmax(-1))[sure].float().mean()
         return out

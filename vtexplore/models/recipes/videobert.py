@@ -14,12 +14,12 @@ RATES = {"colour": 0.4, "shape": 0.4, "verb": 0.4, "direction": 0.5, "target": 0
 PRETRAINING = Pretraining(
     stages={
         "single events": Stage(
-            2500, 1.5e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": None},
-            scenes={"form": "one"}, pool=8_000, scripts=0.5, lengths=(1,),
+            2000, 1.5e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": None},
+            scenes={"form": "one"}, pool=6_000, scripts=0.5, lengths=(1,),
         ),
         "all": Stage(
-            5000, 1.2e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": 16},
-            pool=12_000, scripts=0.6, lengths=(1, 1, 2, 5, 8),
+            3500, 1.2e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": 16},
+            pool=8_000, scripts=0.6, lengths=(1, 1, 2, 5, 8),
         ),
     },
     group=4,
