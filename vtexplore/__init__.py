@@ -35,6 +35,7 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "attend": ("vtexplore.probes.attend", "attend"),
     "fill_mask": ("vtexplore.probes.fill_mask", "fill_mask"),
     "fill_codes": ("vtexplore.probes.fill_codes", "fill_codes"),
+    "cloze": ("vtexplore.probes.cloze", "cloze"),
     "match": ("vtexplore.probes.match", "match"),
     "answer": ("vtexplore.probes.answer", "answer"),
     "retrieve": ("vtexplore.probes.retrieve", "retrieve"),

@@ -40,7 +40,8 @@ class VisualWords:
     ``centroids`` float32 [node, channel], node 0 being all items together · ``children`` int64 [node, branch],
     the nodes that a node was split into, −1 where there are fewer; children come after their parent, and words
     are counted in the order of their nodes · ``exemplars`` int64 [word], the training item nearest each word's
-    centroid · ``made`` what is known of the making, anything that JSON can hold.
+    centroid · ``made`` what is known of the making, anything that JSON can hold; from ``fit`` also "counts",
+    how many of the items were each word.
     """
 
     centroids: Tensor
@@ -97,12 +98,14 @@ class VisualWords:
         if not len(items):
             raise ConfigError("There are no items to cluster. Give features of at least one.")
         centroids: list[np.ndarray] = []
+        sizes: list[int] = []
         children: list[list[int]] = []
         waiting = [(np.arange(len(items)), 0, -1)]  # members, level, parent; the last one is next
         while waiting:
             members, level, parent = waiting.pop()
             node = len(centroids)
             centroids.append(items[members].mean(0))
+            sizes.append(len(members))
             children.append([])
             if parent >= 0:
                 children[parent].append(node)
@@ -115,7 +118,9 @@ class VisualWords:
         means = torch.from_numpy(np.stack(centroids)).float()
         leaves = (table < 0).all(1)
         exemplars = _nearest(means[leaves], torch.from_numpy(items))
+        counts = torch.tensor(sizes)[leaves].tolist()
         made = {"branching": branching, "levels": levels, "seed": seed, "smallest": smallest, "items": len(items)}
+        made["counts"] = counts
         return VisualWords(means, table, exemplars, made)
 
     def descend(self, features: Float[Tensor, "item channel"]) -> Int[Tensor, "item"]:

@@ -15,6 +15,7 @@ VIEWS: dict[str, dict[str, str]] = {
     "MaskingResult": {"maps": "vtexplore.views.masking:maps"},
     "MaskingRates": {"intervals": "vtexplore.views.masking:intervals"},
     "FillCodesResult": {"codes": "vtexplore.views.codes:codes"},
+    "ClozeResult": {"gaps": "vtexplore.views.cloze:gaps"},
     "MatchResult": {"scores": "vtexplore.views.match:scores"},
     "AnswerResult": {
         "choices": "vtexplore.views.answer:choices",
