@@ -16,6 +16,12 @@ VIEWS: dict[str, dict[str, str]] = {
     "MaskingRates": {"intervals": "vtexplore.views.masking:intervals"},
     "FillCodesResult": {"codes": "vtexplore.views.codes:codes"},
     "ClozeResult": {"gaps": "vtexplore.views.cloze:gaps"},
+    "ForecastResult": {"forecast": "vtexplore.views.foreseen:forecast"},
+    "IllustrateResult": {"illustrate": "vtexplore.views.foreseen:illustrate"},
+    "ReadWordsResult": {
+        "timeline": "vtexplore.views.visual_words:timeline",
+        "gallery": "vtexplore.views.visual_words:gallery",
+    },
     "MatchResult": {"scores": "vtexplore.views.match:scores"},
     "AnswerResult": {
         "choices": "vtexplore.views.answer:choices",
