@@ -20,6 +20,7 @@ from vtexplore.views.picture import (
     source_line,
     styled,
 )
+from vtexplore.views.word_cells import name
 from vtexplore.views.words import percent
 
 ACROSS = 3  # gaps in a row
@@ -52,7 +53,7 @@ def gaps(result: Any) -> Picture:
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.3 / total_in), "ncols": len(labels)}
     picture.legend(handles, labels, frameon=False, fontsize=BODY, **place)
     known = "✓: names a colour, shape or verb of what happens" if result.truth else ""
-    source_line(picture, origin(result.about, known, result.clip))
+    source_line(picture, origin(result.about, known, name(result)))
     picture.alt = f"{sentence(result)} {said(result)} " + " ".join(_told(result, g) for g in range(len(result.gaps)))
     return picture
 
@@ -60,9 +61,9 @@ def gaps(result: Any) -> Picture:
 def said(result: Any) -> str:
     """The likeliest words with the clip, and what is said without it: "The clip: red circle spins. No clip: …"."""
     parts = []
-    for name in result.conditions:
-        words = " ".join(result.top(g, 1, name)[0][0] for g in range(len(result.gaps)))
-        parts.append(f"{name[0].upper()}{name[1:]}: {words}.")
+    for condition in result.conditions:
+        words = " ".join(result.top(g, 1, condition)[0][0] for g in range(len(result.gaps)))
+        parts.append(f"{condition[0].upper()}{condition[1:]}: {words}.")
     return " ".join(parts)
 
 
@@ -70,12 +71,12 @@ def _bars(axes: Any, result: Any, gap: int) -> None:
     words = [word for word, _ in result.top(gap)]
     thick = 0.84 / len(result.conditions)
     most = 0.0
-    for row, name in enumerate(result.conditions):
+    for row, condition in enumerate(result.conditions):
         y = np.arange(len(words)) + (row - (len(result.conditions) - 1) / 2) * thick
-        p = [result.probability(gap, word, name) for word in words]
+        p = [result.probability(gap, word, condition) for word in words]
         most = max(most, *p)
         colour = CLIP_COLOUR if row == 0 else NULL_COLOURS[(row - 1) % len(NULL_COLOURS)]
-        label = f"with {name}" if row == 0 else name
+        label = f"with {condition}" if row == 0 else condition
         axes.barh(y, p, thick * 0.92, color=colour, hatch=HATCHES[row % 4], edgecolor="white", linewidth=0, label=label)
         for at, share in zip(y, p, strict=True):
             axes.text(share, at, f" {percent(share)}", va="center", fontsize=SMALL)

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any
 
 from vtexplore.views.picture import BODY, LARGE, SMALL, WIDTH_IN, Picture, origin, source_line, styled
-from vtexplore.views.word_cells import frame, word
+from vtexplore.views.word_cells import frame, name, word
 from vtexplore.views.words import percent
 
 LEFT_IN, GAP_IN = 1.55, 0.1
+STRIP = 12  # moments of the clip that are shown
 ASIDE = {"copy": "the last word", "common": "the commonest"}
 
 
 @styled
 def forecast(result: Any) -> Picture:
-    """Above, what was seen; below, a row for each distance: the true frame, the likeliest words, the two baselines.
+    """Above, the clip; below, a row for each distance: what came and its word, the likeliest words, two baselines.
 
     Outlined: the word that really came.
     """
-    count, k = len(result.codes), result.shown
+    k = result.shown
+    end = min(len(result.codes), max(result.at + max(result.ahead) + 1, STRIP))
+    moments = range(max(0, end - STRIP), end)
     height, width = result.frames.shape[1:3]
-    small_in = min(1.1, (WIDTH_IN - LEFT_IN - 0.3) / count - 0.05)
-    side_in = min(1.3, (WIDTH_IN - LEFT_IN - 1.2) / (3 + k) - GAP_IN)
+    small_in = min(1.1, (WIDTH_IN - LEFT_IN - 0.3) / len(moments) - 0.05)
+    side_in = min(1.3, (WIDTH_IN - LEFT_IN - 1.2) / (4 + k) - GAP_IN)
     strip_in, row_in = small_in * height / width, side_in + 0.45
-    picture = Picture(height_in=0.95 + strip_in + 0.8 + len(result.ahead) * row_in + 0.4)
+    picture = Picture(height_in=0.95 + strip_in + 1.0 + len(result.ahead) * row_in + 0.4)
     total_in = picture.get_figheight()
     picture.text(0.03, 1 - 0.12 / total_in, "What comes next?", fontsize=LARGE, va="top")
     picture.text(0.03, 1 - 0.5 / total_in, said(result), fontsize=BODY, va="top")
     top_in = total_in - 0.95
     _left(picture, top_in - strip_in / 2, "moments,\nseen outlined")
-    for i in range(count):
-        box = _box(LEFT_IN + i * (small_in + 0.05), top_in - strip_in, small_in, strip_in, total_in)
-        told = f"{i}" if count > 12 else f"{i} · word {result.codes[i]}"
+    for column, i in enumerate(moments):
+        box = _box(LEFT_IN + column * (small_in + 0.05), top_in - strip_in, small_in, strip_in, total_in)
+        told = f"{i}\nword {result.codes[i]}"
         frame(picture, box, result.frames[i], told, result.since <= i <= result.at)
-    top_in -= strip_in + 0.8
-    columns = [LEFT_IN + n * (side_in + GAP_IN) + 0.3 * min(n, 1) for n in range(1 + k)]
+    top_in -= strip_in + 1.0
+    came = [LEFT_IN + n * (side_in + GAP_IN) for n in range(2)]
+    columns = [came[-1] + (n + 1) * (side_in + GAP_IN) + 0.3 for n in range(k)]
     aside = [columns[-1] + (n + 1) * (side_in + GAP_IN) + 0.3 for n in range(2)]
-    for left_in, told in ((columns[0], "what came"), (columns[1], "the model"), *zip(aside, ASIDE.values())):
+    for left_in, told in ((came[0], "what came"), (columns[0], "the model"), *zip(aside, ASIDE.values())):
         picture.text(left_in / WIDTH_IN, (top_in + 0.08) / total_in, told, fontsize=BODY, va="bottom")
     for row, step in enumerate(result.ahead):
         bottom_in = top_in - row * row_in - side_in
@@ -44,17 +49,18 @@ def forecast(result: Any) -> Picture:
         at, truth = result.at + step, int(result.truth[row])
         if truth >= 0:
             tall_in = min(side_in, side_in * height / width)
-            frame(picture, _box(columns[0], bottom_in, side_in, tall_in, total_in), result.frames[at], f"word {truth}")
+            frame(picture, _box(came[0], bottom_in, side_in, tall_in, total_in), result.frames[at], f"moment {at}")
+            word(picture, _box(came[1], bottom_in, side_in, side_in, total_in), result, truth, f"its word, {truth}")
         else:
-            place = (columns[0] + side_in / 2) / WIDTH_IN, (bottom_in + side_in / 2) / total_in
+            place = (came[0] + side_in / 2) / WIDTH_IN, (bottom_in + side_in / 2) / total_in
             picture.text(*place, "after\nthe end", ha="center", va="center", fontsize=SMALL)
-        for left_in, (code, p) in zip(columns[1:], result.top(step)):
+        for left_in, (code, p) in zip(columns, result.top(step)):
             told = f"{code} · {percent(p)}"
             word(picture, _box(left_in, bottom_in, side_in, side_in, total_in), result, code, told, code == truth)
         for left_in, who in zip(aside, ASIDE):
             code = result.answers(step, 1)[who][0]
             word(picture, _box(left_in, bottom_in, side_in, side_in, total_in), result, code, str(code), code == truth)
-    source_line(picture, origin(result.about, f"common: counted in {result.counted}", result.clip))
+    source_line(picture, origin(result.about, f"common: counted in {result.counted}", name(result)))
     picture.alt = f"{said(result)} " + " ".join(_told(result, step) for step in result.ahead)
     return picture
 
@@ -68,7 +74,7 @@ def illustrate(result: Any) -> Picture:
     row_in = side_in + 0.75
     picture = Picture(height_in=1.2 + len(result.conditions) * row_in + 0.3)
     total_in = picture.get_figheight()
-    picture.text(0.03, 1 - 0.12 / total_in, f"“{result.text}”", fontsize=LARGE, va="top")
+    picture.text(0.03, 1 - 0.12 / total_in, f"“{shorten(result.text, 95, placeholder='…')}”", fontsize=LARGE, va="top")
     picture.text(0.03, 1 - 0.52 / total_in, changed(result), fontsize=BODY, va="top")
     for row, condition in enumerate(result.conditions):
         bottom_in = total_in - 1.2 - row * row_in - side_in

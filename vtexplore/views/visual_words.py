@@ -7,7 +7,7 @@ from typing import Any
 
 from vtexplore.errors import ConfigError
 from vtexplore.views.picture import BODY, LARGE, SMALL, WIDTH_IN, Picture, origin, source_line, styled
-from vtexplore.views.word_cells import frame, path, word
+from vtexplore.views.word_cells import frame, name, path, word
 
 ACROSS = 12  # moments or words in a row
 SIDE_IN, GAP_IN, LEFT_IN = 0.84, 0.1, 1.3
@@ -42,7 +42,7 @@ def timeline(result: Any) -> Picture:
                 picture.text(
                     (LEFT_IN - 0.12) / WIDTH_IN, middle_in / total_in, told, ha="right", va="center", fontsize=BODY
                 )
-    source_line(picture, origin(result.about, "below a word: its number, its way through the tree", result.clip))
+    source_line(picture, origin(result.about, "below a word: its number, its way through the tree", name(result)))
     sentence = ", ".join(f"{t:.1f} s: {c}" for t, c in zip(result.times_s, result.codes, strict=True))
     picture.alt = f"A clip in visual words. {said(result)} {sentence}."
     return picture
@@ -57,7 +57,9 @@ def gallery(result: Any, page: int = 0) -> Picture:
     order = sorted(range(len(result.words)), key=lambda i: result.paths[i])
     pages = -(-len(order) // PAGE)
     if not 0 <= page < pages:
-        raise ConfigError(f"The gallery has {pages} pages, counted from 0: there is no {page}.")
+        raise ConfigError(
+            f"The gallery has {pages} {'page' if pages == 1 else 'pages'}, counted from 0: there is no {page}."
+        )
     shown = order[page * PAGE : (page + 1) * PAGE]
     groups = [list(some) for _, some in groupby(shown, key=lambda i: result.paths[i][:1])]
     lines = [(g, at) for g in groups for at in range(0, len(g), ACROSS)]
@@ -66,7 +68,8 @@ def gallery(result: Any, page: int = 0) -> Picture:
     total_in = picture.get_figheight()
     mine = set(result.codes.tolist())
     told = f"{len(shown)} of {result.vocabulary} words, by their branch at the root of the tree; outlined: in this clip"
-    _title(picture, "Visual words", told + (f"; page {page + 1} of {pages}" if pages > 1 else ""))
+    told += f"; page {page + 1} of {pages}" if pages > 1 else ""
+    _title(picture, "Visual words", told)
     for line, (group, start) in enumerate(lines):
         bottom_in = total_in - 0.95 - line * row_in - SIDE_IN
         if not start:

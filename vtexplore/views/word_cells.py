@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,11 @@ def word(picture: Picture, box: Box, result: Any, code: int, told: str = "", mar
     axes = frame(picture, box, GREY, told, mark)
     axes.text(0.5, 0.5, str(code), ha="center", va="center", fontsize=BODY, color=INK)
     return axes
+
+
+def name(result: Any) -> str:
+    """The name of the result's clip, as much of it as fits a line: that of a longer video is its whole story."""
+    return shorten(result.clip, 60, placeholder="…")
 
 
 def path(branches: tuple[int, ...]) -> str:
