@@ -1,5 +1,6 @@
 """Exemplars are drawn again exactly as they were when words were clustered."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def test_the_making_is_remembered_and_counted(model: Any, tmp_path: Path) -> Non
     words = model.eyes.words
     words.save(tmp_path / "w")
     assert type(words).load(tmp_path / "w").made == made
+
+
+def test_words_found_in_a_folder_are_told_where_they_come_from(model: Any, tmp_path: Path) -> None:
+    words = model.eyes.words
+    replace(words, made={"seed": SEED, "items": CLIPS * 6}).save(tmp_path / f"visual_words_{CLIPS}.safetensors")
+    found = visual_words(model, CLIPS, SEED, tmp_path)
+    assert found.made == {"seed": SEED, "items": CLIPS * 6, "world": "shapes", "clips": CLIPS, "moments": 6}
 
 
 def test_an_exemplar_is_read_as_its_word(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

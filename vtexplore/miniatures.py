@@ -245,15 +245,16 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
 def visual_words(model: Any, clips: int, seed: int, folder: Path) -> VisualWords:
     """Clusters of what a model's eyes make of the moments of so many clips; found again in ``folder``."""
     path = folder / f"visual_words_{clips}.safetensors"
+    about = {"world": SHAPES_THEME.name, "clips": clips, "moments": model.config.inputs.frames // model.eyes.window}
     if path.exists():
-        return VisualWords.load(path)
+        words = VisualWords.load(path)
+        return replace(words, made=words.made | about)
     scenes = (word_scene(seed, i) for i in range(clips))
     seen = []
     while some := list(islice(scenes, 32)):
         batch = scene_batch(some, model.config.inputs)
         seen.append(model.eyes.features(batch.video).flatten(0, 1))
     words = VisualWords.fit(torch.cat(seen), model.eyes.branching, model.eyes.levels, seed)
-    about = {"world": SHAPES_THEME.name, "clips": clips, "moments": model.config.inputs.frames // model.eyes.window}
     words = replace(words, made=words.made | about)
     if is_main():
         folder.mkdir(parents=True, exist_ok=True)

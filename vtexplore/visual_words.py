@@ -118,9 +118,8 @@ class VisualWords:
         means = torch.from_numpy(np.stack(centroids)).float()
         leaves = (table < 0).all(1)
         exemplars = _nearest(means[leaves], torch.from_numpy(items))
-        counts = torch.tensor(sizes)[leaves].tolist()
-        made = {"branching": branching, "levels": levels, "seed": seed, "smallest": smallest, "items": len(items)}
-        made["counts"] = counts
+        made: dict[str, Any] = {"branching": branching, "levels": levels, "seed": seed, "smallest": smallest}
+        made |= {"items": len(items), "counts": torch.tensor(sizes)[leaves].tolist()}
         return VisualWords(means, table, exemplars, made)
 
     def descend(self, features: Float[Tensor, "item channel"]) -> Int[Tensor, "item"]:

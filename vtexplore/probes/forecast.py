@@ -150,8 +150,9 @@ def _counts(counts: Sequence[int] | None, seen: torch.Tensor, codes: int) -> tup
     return np.asarray(many / many.sum(), dtype=np.float32), said
 
 
-def _told(counted: str) -> tuple[str, str]:
+def _told(counted: str) -> tuple[str, ...]:
     return (
+        "To look r moments ahead, the model is shown every r-th moment, counted back from the last.",
         'Beside the model: "copy" says the last word once more, then the commonest others.',
         f'"common" says the commonest words, counted in {counted}.',
     )

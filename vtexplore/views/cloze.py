@@ -50,8 +50,10 @@ def gaps(result: Any) -> Picture:
         _bars(axes, result, gap)
         axes.set_title(f"gap {gap + 1}", fontsize=BODY, loc="left", pad=4)
     handles, labels = axes.get_legend_handles_labels()
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.3 / total_in), "ncols": len(labels)}
-    picture.legend(handles, labels, frameon=False, fontsize=BODY, **place)
+    foot = (0.5, 0.3 / total_in)
+    picture.legend(
+        handles, labels, loc="lower center", bbox_to_anchor=foot, ncols=len(labels), frameon=False, fontsize=BODY
+    )
     known = "✓: names a colour, shape or verb of what happens" if result.truth else ""
     source_line(picture, origin(result.about, known, name(result)))
     picture.alt = f"{sentence(result)} {said(result)} " + " ".join(_told(result, g) for g in range(len(result.gaps)))
