@@ -23,6 +23,8 @@ FAMILY = "violet"
 class Oracle:
     """Knows the caption of every clip that it is shown, says its words, and matches nothing else."""
 
+    name = FAMILY
+
     def __init__(self, blind: bool = False) -> None:
         real = registry.build(FAMILY)
         assert isinstance(real, VIOLET)

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "vtexplore"
 FLOORS = (
     {"errors", "assets", "files", "types"},
     {"blocks", "objectives", "data", "world", "registry", "weights", "visual_words"},
-    {"models", "record", "train", "eyes", "pool", "tasks", "exemplars", "miniatures"},
+    {"models", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
     {"probes", "measures", "evaluate"},
     {"views"},
     {"widgets"},

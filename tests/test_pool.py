@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from fresh import fresh
@@ -10,11 +12,11 @@ from vtexplore import registry
 from vtexplore.errors import ConfigError
 from vtexplore.objectives import masked_codes
 from vtexplore.objectives.masked_words import IGNORE
-from vtexplore.pool import Pool, Remembered, standing_in
+from vtexplore.pool import Pool, Remembered, Scripts, standing_in
 from vtexplore.registry import Pretraining, Stage
 from vtexplore.tasks import Pretrain, scene_batch
 from vtexplore.train import Recipe, step_rng
-from vtexplore.world import sibling_batch
+from vtexplore.world import script, sibling_batch
 
 POOLED = [name for name in registry.names() if registry.family(name).backbone]
 every = pytest.mark.parametrize("name", POOLED)
@@ -118,3 +120,45 @@ def test_the_same_seed_fills_the_same_pool(name: str) -> None:
     one, two = (task_with_pool(name).pool for _ in range(2))
     assert one is not None and two is not None
     assert torch.equal(one.features, two.features) and one.groups == two.groups
+
+
+def scripts(lengths: tuple[int, ...], count: int = 3) -> Scripts:
+    """Features that tell script and moment: 100 × script + moment, three moments a step."""
+    features = 100 * torch.arange(count)[:, None] + torch.arange(8 * 3)
+    return Scripts(Pool([[script(i, 8)] for i in range(count)], features), 8, lengths)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 8])
+def test_an_excerpt_comes_with_the_moments_of_its_steps(length: int) -> None:
+    pool = scripts((length,))
+    scenes, features = pool.excerpts(step_rng(0, length), groups=4, group=4)
+    assert features.shape == (16, 3 * length) and len(scenes) == 16
+    for i, (scene, row) in enumerate(zip(scenes, features.tolist(), strict=True)):
+        number, first = divmod(row[0], 100)
+        assert first % 3 == 0 and row == list(range(row[0], row[0] + 3 * length))
+        events = pool.groups[number][0].events[first // 3 : first // 3 + length]
+        assert [e.kind for e in scene.events] == [e.kind for e in events]
+        assert number == features[i // 4 * 4, 0] // 100, "a group is of one script"
+    if 4 * length <= 8:
+        for k in range(0, 16, 4):
+            assert len(set(features[k : k + 4].flatten().tolist())) == 12 * length, "steps in common"
+
+
+def test_lengths_are_drawn_evenly() -> None:
+    pool = scripts((1, 2))
+    drawn = [pool.excerpts(step_rng(1, i), 1, 2)[1].shape[1] for i in range(60)]
+    assert {3, 6} == set(drawn) and 15 < drawn.count(3) < 45
+
+
+def test_what_is_longer_than_two_steps_has_no_words_and_no_match() -> None:
+    stage = Stage(1, pool=8, scripts=1.0, lengths=(5,), slow=(("eyes.", 0.0),))
+    task = Pretrain(fresh("videobert"), Pretraining(drop=0.0), stage)
+    task.prepare(Recipe(steps=1), rank=0, processes=1, quiet=True)
+    batch, features = task.draw(step_rng(0, 0), 4)
+    assert set(batch.texts) == {""} and features.shape == (4, 15) and batch.video.shape[1] == 120
+    losses = task.losses((batch, features), torch.Generator().manual_seed(0))
+    assert "match" not in losses and losses["codes"] > 0
+    told = Pretrain(task.model, Pretraining(drop=0.0), replace(stage, lengths=(1,)))
+    told.pool, told.scripts = task.pool, Scripts(task.scripts, 8, (1,))
+    batch, features = told.draw(step_rng(0, 0), 4)
+    assert all(batch.texts) and "match" in told.losses((batch, features), torch.Generator().manual_seed(0))

@@ -13,13 +13,14 @@ from vtexplore import registry
 from vtexplore.data.prepare import prepare
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError
-from vtexplore.eyes import MIN_COVER, doings, label
+from vtexplore.eyes import MIN_COVER, label
 from vtexplore.miniatures import PARTS, host_of
+from vtexplore.moments import Moments, acting
 from vtexplore.registry import Pretraining, Stage
 from vtexplore.tasks import Codes, Pretrain, Words, scene_batch, scene_times
 from vtexplore.train import step_rng
 from vtexplore.types import Inputs
-from vtexplore.world import SHAPES_THEME, masks, sample_scene
+from vtexplore.world import SHAPES_THEME, excerpt, masks, sample_scene, script
 
 INPUTS = Inputs()
 
@@ -89,29 +90,55 @@ def test_a_summary_says_which_looks_are_there() -> None:
     assert all(p.grad is not None for n, p in task.named_parameters() if "action" not in n)
 
 
-def test_doings_say_who_does_what_and_when() -> None:
-    kinds, colours = list(SHAPES_THEME.kinds()), list(SHAPES_THEME.colours)
-    scene = sample_scene(3, form="then", objects=2)
-    hue = [colours.index(scene.objects[e.objects[0]].colour) for e in scene.events]
-    starts_s = np.arange(6) * scene.duration_s / 6
-    found = doings([scene], starts_s, 64)
-    for event, colour in zip(scene.events, hue, strict=True):
-        share = found.colour[0, :, colour, 1 + kinds.index(event.kind)]
-        during = (starts_s + 1e-6 > event.start_s) & (starts_s + scene.duration_s / 6 < event.end_s)
-        assert during.any() and (share[torch.from_numpy(during)] > 0.4).all()
-        outside = (starts_s > event.end_s) | (starts_s + scene.duration_s / 6 < event.start_s)
-        assert outside.any() and (share[torch.from_numpy(outside)] == 0).all()
-    for looks, of in ((found.looks.amax(-1), found.colour), (found.looks.amax(-2), found.shape)):
-        torch.testing.assert_close(of.sum(-1), looks)  # shares add up to 1 for what is there
+def test_acting_says_who_does_what_and_when() -> None:
+    kinds, colours, shapes = (list(x) for x in (SHAPES_THEME.kinds(), SHAPES_THEME.colours, SHAPES_THEME.shapes))
+    for seed in range(12):
+        scene = script(seed, 4)
+        for i, event in enumerate(scene.events):
+            middle_s = (event.start_s + event.end_s) / 2
+            found = acting([scene, scene], middle_s + 0.1, middle_s + 0.5)
+            assert torch.equal(found.action[0], found.action[1])
+            assert found.action[0, 1 + kinds.index(event.kind)] == pytest.approx(1) and found.share[0] == pytest.approx(
+                1
+            )
+            assert found.shape[0, shapes.index(scene.objects[event.objects[0]].shape)] == pytest.approx(1)
+            colour = event.target or excerpt(scene, i, 1).statement.clauses[0].subject.colour
+            assert found.colour[0, colours.index(colour)] == pytest.approx(1)
+        between = acting([scene], scene.events[0].end_s, scene.events[1].start_s)
+        assert between.action[0, 0] == 1 and between.share[0] == 0 and between.shape.sum() == between.colour.sum() == 0
 
 
-def test_moments_reach_every_weight_of_the_eyes() -> None:
+def test_acting_of_two_at_once_is_shared() -> None:
+    scene = sample_scene(2, form="while")
+    one, other = scene.events
+    assert one.kind != other.kind
+    found = acting([scene], 1.5, 2.0)
+    assert sorted(found.action[0].tolist())[-2:] == pytest.approx([0.5, 0.5]) and found.share[0] == pytest.approx(1)
+    pair = acting([sample_scene(0, form="relation")], 1.5, 2.0)
+    assert pair.action.max() == pytest.approx(1), "partners of one event do one thing"
+    for table in (found.colour, found.shape, pair.colour, pair.shape):
+        assert table.sum() == pytest.approx(1)
+
+
+def test_moments_reach_the_eyes_as_far_as_they_are_asked() -> None:
     host, prefix = host_of("s3d")
-    task = PARTS["s3d"].stages["clips"][0](host, prefix).train()
-    losses = task.losses(task.draw(step_rng(0, 0), 2), torch.Generator())
-    task.total(losses).backward()
-    assert set(task.weight) <= set(losses) and all(p.grad is not None for p in task.parameters())
-    assert task.backbone.training, "its batch norms gather statistics, which are stored as well"
+    reached = []
+    for task_of, _ in PARTS["s3d"].stages.values():
+        task = task_of(host, prefix).train()
+        task.zero_grad()
+        losses = task.losses(task.draw(step_rng(0, 0), 4), torch.Generator())
+        task.total(losses).backward()
+        reached.append({n for n, p in task.named_parameters() if n.startswith("backbone") and p.grad is not None})
+        assert task.backbone.training, "its batch norms gather statistics, which are stored as well"
+    assert all(a <= b for a, b in zip(reached, reached[1:])) and reached[0] < reached[-1]
+    assert reached[-1] == {n for n, _ in task.named_parameters() if n.startswith("backbone")}
+    assert set(task.weight) - {"2c outline"} <= set(losses)
+
+
+def test_moments_know_the_maps_they_can_ask() -> None:
+    host, _ = host_of("s3d")
+    with pytest.raises(ConfigError, match="places of '5c'"):
+        Moments(host.eyes.s3d, SHAPES_THEME, 8, 12.0, 64, ("5c",), False)
 
 
 def pretrain(name: str, drop: float) -> Pretrain:

@@ -18,7 +18,7 @@ import numpy as np
 
 from vtexplore.data.text import plain, words_of
 from vtexplore.errors import ConfigError
-from vtexplore.probes.answer import AnswerResult
+from vtexplore.probes.answer import OPTIONS, AnswerResult
 from vtexplore.probes.attend import AttendResult
 from vtexplore.probes.fill_codes import FillCodesResult
 from vtexplore.probes.fill_mask import FillMaskResult
@@ -192,7 +192,9 @@ def _given_away(answer: AnswerResult) -> Verdict:
     right = answer.choices[answer.right]
     if answer.best != right:
         return Verdict(False, f"Even with the clip, '{right}' does not come first alone.")
-    for null in answer.conditions[1:]:
+    for null in answer.nulls:
+        if null == OPTIONS:  # the words of the question may give it away as well
+            continue
         found = answer.top(2, null)
         if found[0][0] != right or found[0][1] == found[1][1]:
             return Verdict(
@@ -200,7 +202,7 @@ def _given_away(answer: AnswerResult) -> Verdict:
                 f"With {null} '{right}' no longer wins: the clip was needed. Which choices would you rule out with "
                 "your eyes closed?",
             )
-    return Verdict(True, f"'{right}' wins with every null: such a question measures nothing of sight.")
+    return Verdict(True, f"'{right}' wins without the clip as well: such a question measures nothing of sight.")
 
 
 def _no_order(answer: RetrieveResult) -> Verdict:

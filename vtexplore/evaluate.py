@@ -88,7 +88,8 @@ def evaluate(
     """Measure a family's miniature (or ``model`` in its place) on ``n`` fresh held-out scenes.
 
     Masked content words: each alone is hidden, whole, and must come out on top of the whole vocabulary.
-    Matching: the true caption must score higher than a foil (a tie counts half). Retrieval: of many videos, a
+    Matching: the true caption must score higher than a foil (a tie counts half). Alignment: asked of one caption at a
+    time, the model must say "aligned" of the true one, and "not" of another's. Retrieval: of many videos, a
     caption must find its own. Questions: of five answers, the right one. Grounding: where words look.
     Of who reads video in words: cloze, the shape and the verb in the gaps of a sentence; forecasting, which visual word
     comes next in longer videos.
@@ -174,6 +175,8 @@ def _matching(
     for look in ("true", "wrong"):
         scores = torch.cat([out.match_logits for _, out in ask(model, looks.videos[look], rows, batch)])
         for kind, row, score in zip(kinds, rows, scores.tolist(), strict=True):
+            if "alignment" in family(model.name).objectives and kind in ("true caption", "random caption"):
+                tally.add(f"alignment: {SHOWN[look]}", (score > 0) == (kind == "true caption"), first + row)
             if kind != "true caption":
                 own = float(scores[row])
                 won = float(own > score) + 0.5 * float(own == score)

@@ -1,24 +1,23 @@
-"""The world's Kinetics: a backbone learns who does what, where, from the world's own labels.
+"""The world's ImageNet: a backbone learns who does what, where, from the world's own labels.
 
 The published models start from backbones that were supervised on ImageNet or Kinetics; the miniatures'
 backbones are supervised on the world, at each place of their grid: which colour and which shape is
 seen there, what that object is doing, and on what background; a backbone that sums a picture up (a ViT's [CLS])
-also says which looks are in it. One that pools whole stretches of a clip (an S3D) says who does what in each, since
-what it cannot tell apart, no visual word can. The classifier on top is thrown away.
+also says which looks are in it. The classifiers on top are thrown away. (An S3D, which looks at moments, is another
+matter: ``moments.py``.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vtexplore.blocks.s3d import S3D
 from vtexplore.train import Task
 from vtexplore.world import render
 from vtexplore.world.render import masks
@@ -55,8 +54,10 @@ class Labels:
         return Labels(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
-def label(scenes: Sequence[Scene], times_s: np.ndarray, size_px: int, stride_px: int) -> Labels:
-    """Labels of the grid that a backbone of this stride sees at ``times_s`` [frame]."""
+def label(
+    scenes: Sequence[Scene], times_s: np.ndarray, size_px: int, stride_px: int, end_s: float | None = None
+) -> Labels:
+    """Labels of the grid that a backbone of this stride sees at ``times_s`` [frame], of a stretch up to ``end_s``."""
     theme = scenes[0].theme
     seen = masks(scenes, times_s, size_px)  # [scene, object, frame, height, width]
     n, objects, frames = seen.shape[:3]
@@ -64,7 +65,7 @@ def label(scenes: Sequence[Scene], times_s: np.ndarray, size_px: int, stride_px:
     cover = seen.reshape(n, objects, frames, side, stride_px, side, stride_px).mean((4, 6))
     owner = cover.argmax(1)  # [scene, frame, row, column]
     nobody = cover.max(1) < MIN_COVER
-    colour, shape, action = object_labels(scenes, times_s)
+    colour, shape, action = object_labels(scenes, times_s, end_s)
 
     def at(table: np.ndarray) -> np.ndarray:  # [scene, object, frame, …] → [scene, frame, row, column, …]
         s, f = np.arange(n)[:, None, None, None], np.arange(frames)[None, :, None, None]
@@ -93,8 +94,13 @@ def _outline(seen: np.ndarray, side: int) -> np.ndarray:
     return fine.transpose(0, 1, 2, 4, 3, 5).reshape(n, frames, side, side, FINE**2).astype(np.float32)
 
 
-def object_labels(scenes: Sequence[Scene], times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour and shape [scene, object, frame] and action [scene, object, frame, class] of each object."""
+def object_labels(
+    scenes: Sequence[Scene], times_s: np.ndarray, end_s: float | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Colour and shape [scene, object, frame] and action [scene, object, frame, class] of each object.
+
+    Actions are those from a frame to the next, and from the last to ``end_s`` (None: to the end of the scene).
+    """
     theme = scenes[0].theme
     objects, frames = max(len(s.objects) for s in scenes), len(times_s)
     hues, shapes, kinds = list(theme.colours), list(theme.shapes), list(theme.kinds())
@@ -102,7 +108,7 @@ def object_labels(scenes: Sequence[Scene], times_s: np.ndarray) -> tuple[np.ndar
     shape = np.full_like(colour, -1)
     action = np.zeros((len(scenes), objects, frames, 1 + len(kinds)))
     for i, scene in enumerate(scenes):
-        until_s = np.append(times_s[1:], scene.duration_s)
+        until_s = np.append(times_s[1:], scene.duration_s if end_s is None else end_s)
         for o, thing in enumerate(scene.objects):
             colour[i, o], shape[i, o] = hues.index(thing.colour), shapes.index(thing.shape)
         for event in scene.events:
@@ -198,85 +204,6 @@ class Eyes(Task):
             "looks": F.binary_cross_entropy_with_logits(said, there),
             "_looks%": (said > 0)[there > 0].float().mean(),
         }
-
-
-class Doings(NamedTuple):
-    """Who does what in stretches of clips.
-
-    ``looks`` [scene, moment, colour, shape]: 1 for what is there; ``colour`` [scene, moment, colour, action] and
-    ``shape`` [scene, moment, shape, action]: how things of a look spend the stretch, in shares that add up to 1 (0 for
-    what is not there), action 0 being "nothing"; ``background`` [scene].
-    """
-
-    looks: Tensor
-    colour: Tensor
-    shape: Tensor
-    background: Tensor
-
-
-def doings(scenes: Sequence[Scene], starts_s: np.ndarray, size_px: int) -> Doings:
-    """Who does what in the stretches that begin at ``starts_s`` [moment]; who is there is seen in their middle."""
-    theme, count = scenes[0].theme, (len(scenes), len(starts_s))
-    colour, shape, action = object_labels(scenes, starts_s)
-    middle_s = (starts_s + np.append(starts_s[1:], scenes[0].duration_s)) / 2
-    i, o, m = np.nonzero(masks(scenes, middle_s, size_px).any((3, 4)))  # scene, object, moment
-    looks = np.zeros((*count, len(theme.colours), len(theme.shapes)), dtype=np.float32)
-    looks[i, m, colour[i, o, m], shape[i, o, m]] = 1
-    does = []
-    for look, known in ((colour, theme.colours), (shape, theme.shapes)):
-        table = np.zeros((*count, len(known), action.shape[-1]), dtype=np.float32)
-        np.add.at(table, (i, m, look[i, o, m]), action[i, o, m])
-        does.append(torch.from_numpy(table / np.maximum(table.sum(-1, keepdims=True), 1e-6)))
-    grounds = list(theme.backgrounds)
-    background = torch.tensor([grounds.index(s.background) for s in scenes])
-    return Doings(torch.from_numpy(looks), does[0], does[1], background)
-
-
-class Moments(Task):
-    """An S3D under training: of each stretch of ``window`` frames it says who is there, and who does what."""
-
-    weight = {"looks": 10.0, "colour_does": 1.5, "shape_does": 1.5, "background": 0.2}  # noqa: RUF012
-    MOMENTUM = 0.03  # of the batch norms' statistics: the published 1e-3 would outlast the run
-
-    def __init__(self, backbone: S3D, theme: Theme, frames: int, window: int, size_px: int) -> None:
-        super().__init__()
-        self.backbone, self.theme = backbone.requires_grad_(True), theme
-        self.frames, self.window, self.size_px = frames, window, size_px
-        for module in backbone.modules():
-            if isinstance(module, nn.BatchNorm3d):
-                module.momentum = self.MOMENTUM
-        width, actions = backbone.config.out_width, 1 + len(theme.kinds())
-        self.looks = nn.Linear(width, len(theme.colours) * len(theme.shapes))
-        self.colour = nn.Linear(width, len(theme.colours) * actions)
-        self.shape = nn.Linear(width, len(theme.shapes) * actions)
-        self.background = nn.Linear(width, len(theme.backgrounds))
-
-    def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
-        """Scenes as (video uint8, doings)."""
-        scenes = [sample_scene(rng, split, theme=self.theme) for _ in range(count)]
-        frame_s = scenes[0].duration_s / self.frames
-        video = render(scenes, (np.arange(self.frames) + 0.5) * frame_s, self.size_px)
-        return torch.from_numpy(video), doings(scenes, np.arange(0, self.frames, self.window) * frame_s, self.size_px)
-
-    def losses(self, data: tuple[Tensor, Doings], generator: torch.Generator) -> dict[str, Tensor]:
-        """Who is there, what each colour and each shape that is there does, the background."""
-        video, truth = data
-        moments = truth.looks.shape[1]
-        x = self.backbone.features(pixels(video).unflatten(1, (moments, self.window)).flatten(0, 1))
-        looks, wanted = self.looks(x), truth.looks.flatten(0, 1).flatten(1)
-        out = {
-            "looks": F.binary_cross_entropy_with_logits(looks, wanted),
-            "background": F.cross_entropy(self.background(x), truth.background.repeat_interleave(moments)),
-            "_looks%": (looks > 0)[wanted > 0].float().mean(),
-        }
-        for name, head, share in (("colour", self.colour, truth.colour), ("shape", self.shape, truth.shape)):
-            there = share.flatten(0, 1).sum(-1) > 0  # [batch · moment, look]
-            does = share.flatten(0, 1)[there]
-            said = head(x).unflatten(1, share.shape[2:])[there].log_softmax(-1)
-            sure = does.max(-1).values > 0.6
-            out[f"{name}_does"] = -(does * said).sum(-1).mean()
-            out[f"_{name}_does%"] = (said.argmax(-1) == does.argmax(-1))[sure].float().mean()
-        return out
 
 
 def pixels(video: Tensor) -> Tensor:

@@ -33,12 +33,14 @@ from vtexplore.blocks.video_swin import VideoSwin
 from vtexplore.blocks.vit import ViT
 from vtexplore.errors import ConfigError
 from vtexplore.exemplars import word_scene
-from vtexplore.eyes import Eyes, Moments
+from vtexplore.eyes import Eyes
+from vtexplore.moments import Moments
 from vtexplore.tasks import Codes, Pretrain, Words, scene_batch
 from vtexplore.train import Recipe, Task, fit, step_rng
 from vtexplore.visual_words import VisualWords
 from vtexplore.weights import save_miniature, save_part, start_from_parts
 from vtexplore.world import SHAPES_THEME, WORDS
+from vtexplore.world.act import DURATION_S
 from vtexplore.world.vocabulary import PATH as VOCABULARY
 
 FAST_MALLOC = {
@@ -90,9 +92,12 @@ def _eyes(frames: int | None, spread: bool = True) -> Callable[[Any, str], Task]
     return task
 
 
-def _moments(host: Any, prefix: str) -> Task:
-    tower, inputs = host.get_submodule(prefix.rstrip(".")), host.config.inputs
-    return Moments(tower, SHAPES_THEME, inputs.frames, host.config.window, inputs.size_px)
+def _moments(*sites: str, whole: bool = False) -> Callable[[Any, str], Task]:
+    def task(host: Any, prefix: str) -> Task:
+        tower, inputs, window = host.get_submodule(prefix.rstrip(".")), host.config.inputs, host.config.window
+        return Moments(tower, SHAPES_THEME, window, inputs.frames / DURATION_S, inputs.size_px, sites, whole)
+
+    return task
 
 
 def _codes(hottest: float) -> Callable[[Any, str], Task]:
@@ -125,10 +130,13 @@ PARTS = {
         },
     ),
     "s3d": Part(
-        "S3D, supervised by the world's labels: who is there in each stretch of a clip, and who does what",
+        "S3D, supervised by the world's labels: at each place, from its first maps to its last; then for moments, the "
+        "action and what acts",
         {
-            "clips": (_moments, Recipe(steps=2000, batch=16, lr=3e-3)),
-            "clips, warm restart": (_moments, Recipe(steps=1000, batch=16, lr=1.5e-3)),
+            "first maps": (_moments("2c"), Recipe(steps=100, batch=64, lr=3e-3, lr_end=0.3)),
+            "small places": (_moments("2c", "3c"), Recipe(steps=900, batch=64, lr=3e-3, lr_end=0.3)),
+            "larger places": (_moments("3c", "4f"), Recipe(steps=700, batch=64, lr=3e-3, lr_end=0.3)),
+            "moments": (_moments("3c", "4f", whole=True), Recipe(steps=2600, batch=64, lr=3e-3)),
         },
     ),
     "dvae": Part(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from vtexplore.world import Scene, draw_style, tells_in_order
+from vtexplore.world import Scene, draw_style, excerpt, tells_in_order
 
 GROUPS_AT_ONCE = 8
 
@@ -83,3 +83,31 @@ class Pool:
             items += range(g * len(group), (g + 1) * len(group))
         features = self.features[items]
         return scenes, features.float() if features.is_floating_point() else features
+
+
+class Scripts(Pool):
+    """Longer videos and what a backbone said of all their moments, of which excerpts are drawn.
+
+    ``features`` [script, moment, …], as many moments for each of ``steps`` steps. An item of ``lengths`` is how many
+    steps the excerpts of a batch have.
+    """
+
+    def __init__(self, pool: Pool, steps: int, lengths: Sequence[int]) -> None:
+        super().__init__(pool.groups, pool.features)
+        self.steps, self.lengths = steps, tuple(lengths)
+
+    def excerpts(self, rng: np.random.Generator, groups: int, group: int) -> tuple[list[Scene], Tensor]:
+        """Groups of excerpts of one script each, without a step in common if there are enough, and their features."""
+        length = int(rng.choice(self.lengths))
+        moments = self.features.shape[1] // self.steps
+        scenes: list[Scene] = []
+        features: list[Tensor] = []
+        for g in rng.integers(len(self.groups), size=groups).tolist():
+            places = np.arange(self.steps - length + 1)
+            apart = places[int(rng.integers(min(length, len(places)))) :: length]  # these have no step in common
+            firsts = rng.permutation(apart if len(apart) >= group else places)
+            for first in np.resize(firsts, group).tolist():
+                scenes.append(excerpt(self.groups[g][0], first, length, rng))
+                features.append(self.features[g, first * moments : (first + length) * moments])
+        stacked = torch.stack(features)
+        return scenes, stacked.float() if stacked.is_floating_point() else stacked

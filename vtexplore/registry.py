@@ -39,7 +39,9 @@ class Stage:
     ``rates``: how often words of a role ("colour", …; "" = all others) are hidden, where words are hidden
     at random; empty = all alike, as the Config says. ``pool``: so many clips, over and over, with what the
     family's ``backbone``, frozen in this stage, said of them; 0 = fresh clips without end, and live eyes.
-    ``in_order``: captions of the pool mention first what happens first.
+    ``in_order``: captions of the pool mention first what happens first. ``scripts``: share of batches that are
+    excerpts of longer videos, of which the pool then holds as many again; ``lengths`` are how many steps such an
+    excerpt may have, one of them drawn for a batch; those longer than two steps come without words.
     """
 
     steps: int
@@ -53,6 +55,8 @@ class Stage:
     rates: Mapping[str, float] = field(default_factory=dict)
     pool: int = 0
     in_order: bool = False
+    scripts: float = 0.0
+    lengths: tuple[int, ...] = (1, 2)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What each part of a miniature is trained on; the order is the published models' own.
 
-Eyes (eyes.py)   a backbone, supervised by the world's labels       "the world's Kinetics"
+Eyes (eyes.py)   a backbone, supervised by the world's labels       "the world's ImageNet"
+Moments (…)      one that looks at windows of video, likewise       "the world's Kinetics"
 Words            a text encoder, on the world's sentences alone     "the world's BERT"
 Codes            a discrete VAE, by painting frames again           "the world's DALL·E"
 Pretrain         a family, with its own objectives, on clips and captions
@@ -28,11 +29,13 @@ from vtexplore.errors import ConfigError
 from vtexplore.eyes import pixels
 from vtexplore.objectives import discrete_vae, masked_words
 from vtexplore.objectives.masked_words import IGNORE
-from vtexplore.pool import Pool, standing_in
+from vtexplore.pool import Pool, Scripts, standing_in
 from vtexplore.registry import Pretraining, Stage, build, family
 from vtexplore.train import Recipe, Task, step_rng
 from vtexplore.types import Batch, Inputs
-from vtexplore.world import draft_scene, masks, render, sample_scene, sentences, sibling_batch
+from vtexplore.world import draft_scene, masks, render, sample_scene, script, sentences, sibling_batch
+from vtexplore.world.act import DURATION_S
+from vtexplore.world.script import STEP_S
 
 if TYPE_CHECKING:
     from vtexplore.world import Scene
@@ -83,6 +86,8 @@ def word_rates(rates: Mapping[str, float], name: str) -> Tensor:
     return out
 
 
+STEPS = 8  # of the scripts of a pool
+TOLD = 2  # steps of an excerpt that have words
 LIT = 0.15  # share of a patch that objects cover, for it to be in the spotlight
 
 
@@ -173,6 +178,7 @@ class Pretrain(Task):
         self.model, self.stage, self.weight = model, stage, dict(stage.weight)
         self.drop, self.group = plan.drop, plan.group
         self.pool: Pool | None = None
+        self.scripts: Scripts | None = None
         fixed = {n for n, p in build(model.name, device="meta").named_parameters() if not p.requires_grad}
         for name, parameter in model.named_parameters():  # earlier stages may have frozen others than this one does
             factor = next((f for prefix, f in stage.slow if name.startswith(prefix)), 1.0)
@@ -199,9 +205,17 @@ class Pretrain(Task):
         scenes = sibling_batch(rng, clips, self.group, **self.stage.scenes)
         groups = [scenes[i : i + self.group] for i in range(0, clips, self.group)]
         self.pool = Pool.fill(groups, self._features, quiet)
+        if self.stage.scripts:
+            longer = [[script(rng, STEPS)] for _ in range(clips // self.group)]
+            self.scripts = Scripts(Pool.fill(longer, self._features, quiet), STEPS, self.stage.lengths)
+
+    def _inputs(self, scenes: Sequence[Scene]) -> Inputs:
+        """What the family wants to see of these: as many frames a second as of a clip."""
+        inputs: Inputs = self.model.config.inputs
+        return replace(inputs, frames=round(inputs.frames * scenes[0].duration_s / DURATION_S))
 
     def _features(self, scenes: Sequence[Scene]) -> Tensor:
-        batch = scene_batch(scenes, self.model.config.inputs)
+        batch = scene_batch(scenes, self._inputs(scenes), texts=[""] * len(scenes))
         heard: list[Tensor] = []
         listening = self._eyes.register_forward_hook(lambda module, given, said: heard.append(said))
         try:
@@ -213,11 +227,16 @@ class Pretrain(Task):
     def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
         """Clips and captions; ``video_mask`` says which clips are dropped. With a pool, also its features."""
         features: Tensor | None = None
-        if self.pool is None:
+        texts: list[str] | None = None
+        if self.scripts is not None and rng.random() < self.stage.scripts:
+            scenes, features = self.scripts.excerpts(rng, count // self.group, self.group)
+            if scenes[0].duration_s > TOLD * STEP_S:
+                texts = [""] * count
+        elif self.pool is None:
             scenes = sibling_batch(rng, count, self.group, split, **self.stage.scenes)
         else:
             scenes, features = self.pool.draw(rng, count // self.group, self.stage.in_order)
-        batch = scene_batch(scenes, self.model.config.inputs, blank=features is not None)
+        batch = scene_batch(scenes, self._inputs(scenes), texts, blank=features is not None)
         seen = torch.from_numpy(rng.random(count) >= self.drop)
         lit = self._lit(scenes, batch) if rng.random() < self.stage.spotlight else None
         return replace(batch, video_mask=seen, patch_mask=lit), features
@@ -244,4 +263,6 @@ class Pretrain(Task):
                 asked["codes"] = torch.full((len(batch), *self.model.grid(batch)), IGNORE, device=features.device)
             with standing_in(self.model, self.backbone, features):
                 losses = self.model.loss(batch, generator, **asked)
+        if not any(batch.texts):  # one text is as good as another
+            losses.pop("match", None)
         return losses

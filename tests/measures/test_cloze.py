@@ -105,17 +105,17 @@ def test_who_counts_on_is_right_at_every_pace() -> None:
     for step in (1, 2, 4):
         # From the fourth moment on; at a pace of 4 it is the only one there.
         share = 1.0 if step < 4 else pytest.approx(12 / 13)
-        assert rates[f"forecast, {step} ahead, first: the model"] == share
-        assert rates[f"forecast, {step} ahead, first: copy the last word"] == 0
+        assert rates[f"first guess, {step} ahead: the model"] == share
+        assert rates[f"first guess, {step} ahead: copy the last word"] == 0
     assert 0 < rates["forecast, 1 ahead, among five: unigram"] < 0.2
 
 
 def test_the_answers_beside_it_are_what_they_say() -> None:
     codes = torch.full((3, 12), 9)
     rates = forecast_rates(codes, torch.arange(30))
-    assert rates["forecast, 4 ahead, first: copy the last word"] == 1
+    assert rates["first guess, 4 ahead: copy the last word"] == 1
     assert rates["forecast, 1 ahead, among five: unigram"] == 0  # 29 to 25 are the commonest
-    assert forecast_rates(codes, torch.arange(30) == 9)["forecast, 2 ahead, first: unigram"] == 1
+    assert forecast_rates(codes, torch.arange(30) == 9)["first guess, 2 ahead: unigram"] == 1
 
 
 def test_every_so_many_words_are_kept_counted_from_the_last() -> None:

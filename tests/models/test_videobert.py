@@ -113,7 +113,7 @@ def test_heads_split_one_vocabulary(model: Any, batch: Batch) -> None:
     joint = model.fuse(video, text).hidden
     output = model.read(video, text, batch)
     whole = model.word_head(joint)
-    assert whole.shape[-1] == model.ids.size + 64 + 1
+    assert whole.shape[-1] == model.ids.size + model.config.codes + 1
     assert torch.equal(output.word_logits, whole[:, :24, : model.ids.size])
     assert torch.equal(output.code_logits, whole[:, 24:-1, model.ids.size : -1])
     aligned, wrong = model.align_head(joint[:, 0]).unbind(1)

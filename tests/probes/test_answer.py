@@ -14,7 +14,19 @@ from vtexplore.data.prepare import prepare, text_batch
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.probes._choices import things
 from vtexplore.probes._relevance import Crossings, look
-from vtexplore.probes.answer import ELSEWHERE, NO_OTHERS, UNSURE, AnswerResult, answer
+from vtexplore.probes._stills import surest
+from vtexplore.probes.answer import (
+    DEAF,
+    ELSEWHERE,
+    NO_OTHERS,
+    ONE_FRAME,
+    OPTIONS,
+    UNSURE,
+    UNTRAINED,
+    AnswerResult,
+    _flags,
+    answer,
+)
 from vtexplore.record import record
 from vtexplore.types import Output
 from vtexplore.world import sample_scene
@@ -58,13 +70,13 @@ def test_scores_are_the_cosines(result: AnswerResult, seen: np.ndarray) -> None:
 
 def test_who_shares_the_first_place_has_not_won(result: AnswerResult) -> None:
     """Without the clip all scores are 0: the erased phrase stands first in the list, and that is no win."""
-    assert result.best == result.top(1)[0][0] and not any("no clip" in note for note in result.notes)
+    assert result.best == result.top(1)[0][0] and not any("first with no clip" in note for note in result.notes)
     tied = replace(result, scores=np.zeros_like(result.scores))
     assert tied.best is None and "share the first place" in tied.plot().alt
 
 
 def test_without_the_clip_nothing_is_known(result: AnswerResult) -> None:
-    assert result.conditions == ("the clip", "no clip", "even colour", "other clips")
+    assert result.conditions == ("the clip", "no clip", "even colour", "other clips", "options only", "one frame")
     assert np.allclose(result.scores[1], 0) and result.probability(0, "no clip") == 0.5
     exact = np.log(result.probability("red disc") / 0.5)
     assert np.isclose(result.lift("red disc", "no clip"), exact)
@@ -76,6 +88,74 @@ def test_the_same_clip_as_control_says_the_same(result: AnswerResult) -> None:
     assert np.allclose(result.scores[3], result.scores[0], atol=1e-5)
     best = result.top(1)[0][0]
     assert any(f"'{best}' comes first with" in note and "other clips" in note for note in result.notes)
+
+
+# ── the choices alone, a frame alone ──
+
+
+def test_the_choices_alone_are_asked_with_masks_alone(toy_answerer: Any, toy_clip: Any, monkeypatch: Any) -> None:
+    """The sentence says red, clip or not; nothing of it is left in "options only", where this model says blue."""
+    kind, asked = type(toy_answerer), list[str]()
+    plain: Any = kind.forward
+
+    def hear(self: Any, batch: Any) -> Output:
+        out = plain(self, batch)
+        if batch.question is None:
+            return out
+        asked.extend(batch.question.texts)
+        words = [set(text.split()) for text in batch.question.texts]
+        said = torch.tensor([[float("red" in w), float("red" not in w)] for w in words])
+        return replace(out, answer_embedding=out.answer_embedding + 100 * said)
+
+    monkeypatch.setattr(kind, "forward", hear)
+    found = answer(toy_answerer, toy_clip, "the red disc and [stands still]", choices=["red", "blue"], against=[])
+    assert found.first("no clip") == found.best == "red" and found.first(OPTIONS) == "blue"
+    assert np.allclose(found.scores[found.conditions.index(OPTIONS)], [0, 1], atol=1e-6)
+    assert set(asked) == {"the red disc and [MASK] [MASK] [MASK]", "[MASK] [MASK] [MASK]"}  # "stand" "##s" "still"
+    assert DEAF not in found.notes and UNTRAINED in found.notes
+
+
+def test_a_model_that_hears_no_question_without_a_clip_is_pointed_out(result: AnswerResult) -> None:
+    assert np.array_equal(result.scores[4], result.scores[1]) and DEAF in result.notes
+
+
+def test_every_frame_is_asked_alone(result: AnswerResult, seen: np.ndarray) -> None:
+    mean = seen.reshape(4, -1, 2).mean(axis=1)  # [frame, colour]
+    assert np.allclose(result.alone, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-5)
+    assert result.frame == np.abs(result.alone[:, 0] - result.alone[:, 1]).argmax()
+    assert np.array_equal(result.scores[-1], result.alone[result.frame])
+    assert result.labels[3:] == (
+        "other clips (mean of 1)", OPTIONS, f"one frame ({result.frame + 1} · {result.times_s[result.frame]:.1f} s)",
+    )  # fmt: skip
+
+
+def test_the_surest_frame_is_found_without_the_right_answer(toy_answerer: Any, toy_clip: Any) -> None:
+    assert surest(np.array([[0.5, 0.4, 0.1], [0.2, 0.1, 0.6], [0.9, 0.1, 0.85]])) == 1  # not the highest score
+    assert surest(np.zeros((4, 2))) == 0
+    one, other = (answer(toy_answerer, toy_clip, TEXT, choices=c, against=[]) for c in (CHOICES, CHOICES[::-1]))
+    assert one.frame == other.frame and np.allclose(one.alone, other.alone[:, ::-1], atol=1e-6)
+
+
+def test_one_frame_sees_the_clip_and_is_no_null(result: AnswerResult) -> None:
+    assert result.nulls == ("no clip", "even colour", "other clips", OPTIONS)
+    exact = np.log(result.probability("red disc") / result.probability("red disc", ONE_FRAME))
+    assert np.isclose(result.lift("red disc", ONE_FRAME), exact)
+    scores = result.scores.copy()
+    scores[-1] = [1, -1]  # the least lift of all, if it were one
+    sure = replace(result, scores=scores)
+    assert sure.lift("red disc") == result.lift("red disc") > sure.lift("red disc", ONE_FRAME)
+
+
+def test_what_was_not_needed_is_said_once() -> None:
+    names = ("the clip", "no clip", OPTIONS, ONE_FRAME)
+    win, lose = [0.9, 0.1], [0.1, 0.9]
+    for rows, expected in (
+        ([win, lose, lose, win], "'a' comes first with one frame as well: a picture was enough"),
+        ([win, lose, win, win], "'a' comes first with options only as well: the clip was not needed"),
+        ([win, lose, lose, lose], None),
+    ):
+        flags = [note for note in _flags(np.array(rows), ("a", "b"), names, True) if "comes first" in note]
+        assert len(flags) == (expected is not None) and all(note.startswith(str(expected)) for note in flags)
 
 
 # ── maps ──
@@ -130,7 +210,7 @@ def test_nobody_speaks_without_truth(toy_answerer: Any, toy_clip: Any) -> None:
     alone = answer(toy_answerer, bare, TEXT, choices=CHOICES)
     assert UNSURE not in alone.notes and UNSURE in answer(toy_answerer, bare, TEXT).notes
     assert alone.score(0) == {} and alone.masks is None and NO_OTHERS in alone.notes
-    assert alone.conditions == ("the clip", "no clip", "even colour")
+    assert alone.conditions == ("the clip", "no clip", "even colour", "options only", "one frame")
 
 
 # ── what can be asked ──

@@ -221,9 +221,12 @@ def test_a_flip_has_two_sides(answered: AnswerResult) -> None:
 def test_bars_of_choices_say_all_baselines(answered: AnswerResult) -> None:
     picture = answered.plot()
     bars = [patch for axes in picture.axes for patch in axes.patches]
-    assert len(bars) == len(answered.choices) * len(answered.conditions) == 8
+    assert len(bars) == len(answered.choices) * len(answered.conditions) == 12
     labels = [t.get_text() for axes in picture.axes if (key := axes.get_legend()) for t in key.get_texts()]
-    assert labels == ["with the clip", "no clip", "even colour", "other clips (mean of 8)"]
+    assert labels[:5] == ["with the clip", "no clip", "even colour", "other clips (mean of 8)", "options only"]
+    assert re.fullmatch(r"one frame \(\d · \d\.\d s\)", labels[5]) and "smallest over 4 nulls" in picture.alt
+    looks = {(bar.get_facecolor(), bar.get_hatch()) for bar in bars}
+    assert len(looks) == 6 and "With one frame (" in picture.alt and "50 % with options only" in picture.alt
     assert "red disc ✓" in [t.get_text() for axes in picture.axes for t in axes.get_yticklabels()]
     assert "the _____ slides right" in picture.alt and "50 % with no clip" in picture.alt
     alt = answered.plot("options").alt

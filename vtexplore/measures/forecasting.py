@@ -24,7 +24,7 @@ from vtexplore.world.script import STEP_S
 
 STEPS = 8
 AHEAD = (1, 2, 4)  # moments
-AMONG = {"first": 1, "among five": 5}
+AMONG = {"forecast, {} ahead, among five: {}": 5, "first guess, {} ahead: {}": 1}
 SCRIPTS = 8  # at one time
 TRAIN_SCRIPTS = 128  # in which words are counted
 SEQUENCES = 512
@@ -52,8 +52,8 @@ def script_codes(model: Any, count: int, split: str, rng: np.random.Generator) -
 
 def ask(model: Any, codes: Tensor, counts: Tensor, tally: Tally, ahead: tuple[int, ...] = AHEAD) -> None:
     """Every moment from which all of ``ahead`` can be foreseen, given ``codes`` [script, moment]; ``counts`` [word]."""
-    common = counts.argsort(descending=True, stable=True).tolist()
     moments, most = codes.shape[1], max(AMONG.values())
+    common = counts.argsort(descending=True, stable=True).tolist()[: most + 1]
     for last in range(max(ahead) - 1, moments - max(ahead)):  # one earlier word at each pace, where there is one
         for step in ahead:
             said = foresee(model, codes[:, : last + 1], step).topk(most).indices
@@ -65,9 +65,9 @@ def ask(model: Any, codes: Tensor, counts: Tensor, tally: Tally, ahead: tuple[in
                     "unigram": common,
                     "copy the last word": [now, *(c for c in common if c != now)],
                 }
-                for among, k in AMONG.items():
+                for name, k in AMONG.items():
                     for who, answer in answers.items():
-                        tally.add(f"forecast, {step} ahead, {among}: {who}", truth in answer[:k], i)
+                        tally.add(name.format(step, who), truth in answer[:k], i)
 
 
 def foresee(model: Any, seen: Tensor, step: int) -> Tensor:

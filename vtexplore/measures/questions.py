@@ -22,6 +22,8 @@ from vtexplore.measures.looks import SHOWN, Looks, ask, texts_beside
 from vtexplore.measures.tally import Tally
 from vtexplore.objectives.contrastive import cosine
 from vtexplore.objectives.questions import answer, question
+from vtexplore.probes._stills import stills, surest
+from vtexplore.probes.fill_mask import hidden
 from vtexplore.probes.grounding import MASK_PX, grounding, overlap
 from vtexplore.record import record
 from vtexplore.tasks import scene_batch
@@ -32,17 +34,20 @@ from vtexplore.world.phrases import nouns, spelled, verbs
 CHOICES = 5
 LOOKS = ("true", "even", "wrong")
 AT_ONCE = 64
+STILLS_OF = 4  # one batch of scenes in so many is also shown frame by frame, which takes as long as all the rest
 HEAD_CLIPS = 256  # of the training split, on which the head is chosen
 
 
 @dataclass(frozen=True)
 class Question:
-    """Something asked of a scene's caption: ``answers``, the right one first; ``reverse``: what a reversed clip
-    would show, None for what looks the same; ``objects``: who is asked for, or acts.
+    """Something asked of a scene's caption: ``answers``, the right one first; ``blank``: the [MASK]s of the phrase
+    alone; ``reverse``: what a reversed clip would show, None for what looks the same; ``objects``: who is asked for,
+    or acts.
     """
 
     kind: str
     text: str
+    blank: str
     answers: tuple[str, ...]
     reverse: str | None
     objects: tuple[int, ...]
@@ -57,8 +62,8 @@ def questions_of(scene: Scene, inputs: Inputs, rng: np.random.Generator) -> Iter
                 continue
             phrase = " ".join(w.text for w in told)
             foils, reverse = (_noun_foils if kind == "noun" else _verb_foils)(scene, told, rng)
-            text = question(scene.caption.text, phrase, lambda word: len(known.word(word)[0]))
-            yield Question(kind, text, (phrase, *foils), reverse, told[0].objects)
+            text, blank = (question(t, phrase, lambda w: len(known.word(w)[0])) for t in (scene.caption.text, phrase))
+            yield Question(kind, text, blank, (phrase, *foils), reverse, told[0].objects)
 
 
 def _noun_foils(scene: Scene, told: Sequence[Phrase], rng: np.random.Generator) -> tuple[list[str], None]:
@@ -104,25 +109,55 @@ def _verb_foils(scene: Scene, told: Sequence[Phrase], rng: np.random.Generator) 
 def choose(
     model: Any, scenes: Sequence[Scene], looks: Looks, tally: Tally, first: int, rng: np.random.Generator
 ) -> None:
-    """Which of five answers is nearest to what the model says to the question; ties count for nobody."""
+    """Which of five answers is nearest to what the model says to the question; ties count for nobody.
+
+    "one frame": beside the frame, repeated, in which the model is surest (one batch in four). "options only": what it
+    says to the phrase's [MASK]s alone, without a clip, so the answers are all there is.
+    """
     asked = [(i, q) for i, scene in enumerate(scenes) for q in questions_of(scene, model.inputs, rng)]
     near = _embedded(model, looks, sorted({a for _, q in asked for a in (*q.answers, q.reverse) if a}))
+    answers = [torch.stack([near[a] for a in (*q.answers, *([q.reverse] if q.reverse else []))]) for _, q in asked]
+
+    def count(told: str, clip: int, q: Question, scores: Tensor) -> None:
+        own, foils = scores[0], scores[1 : len(q.answers)]
+        if len(q.answers) == CHOICES:
+            tally.add(f"{q.kind} questions: {told}", float(own > foils.max()), first + clip)
+
     for look in LOOKS:
-        shown = looks.shown(look)
-        for start in range(0, len(asked), AT_ONCE):
-            some = asked[start : start + AT_ONCE]
-            batch = replace(
-                shown.take([i for i, _ in some]), question=text_batch([q.text for _, q in some], model.inputs)
-            )
-            for (i, q), said in zip(some, model(batch).answer_embedding, strict=True):
-                answers = torch.stack([near[a] for a in (*q.answers, *([q.reverse] if q.reverse else []))])
-                scores = cosine(said[None], answers)[0]
-                own, foils = scores[0], scores[1 : len(q.answers)]
-                if len(q.answers) == CHOICES:
-                    tally.add(f"{q.kind} questions: {SHOWN[look]}", float(own > foils.max()), first + i)
-                if q.reverse:
-                    won = float(own > scores[-1]) + 0.5 * float(own == scores[-1])
-                    tally.add(f"{q.kind} questions, against the reverse: {SHOWN[look]}", won, first + i)
+        for (i, q), said, mine in zip(asked, _said(model, looks.shown(look), asked), answers, strict=True):
+            scores = cosine(said[None], mine)[0]
+            count(SHOWN[look], i, q, scores)
+            if q.reverse:
+                won = float(scores[0] > scores[-1]) + 0.5 * float(scores[0] == scores[-1])
+                tally.add(f"{q.kind} questions, against the reverse: {SHOWN[look]}", won, first + i)
+    blank = _blank(model, looks, asked)
+    for (i, q), mine in zip(asked, answers, strict=True):
+        count("options only", i, q, cosine(blank[q.blank][None], mine)[0])
+    if first // AT_ONCE % STILLS_OF:
+        return
+    alone = torch.stack([_said(model, still, asked) for still in stills(looks.batch)], dim=1)  # [question, frame, …]
+    for (i, q), said, mine in zip(asked, alone, answers, strict=True):
+        if len(q.answers) == CHOICES:
+            each = cosine(said, mine[:CHOICES])
+            count("one frame", i, q, each[surest(each.float().cpu().numpy())])
+
+
+def _said(model: Any, shown: Batch, asked: Sequence[tuple[int, Question]]) -> Tensor:
+    """What is said to questions beside their clips: [question, channel]."""
+    out = []
+    for start in range(0, len(asked), AT_ONCE):
+        some = asked[start : start + AT_ONCE]
+        batch = shown.take([i for i, _ in some])
+        out.append(model(replace(batch, question=text_batch([q.text for _, q in some], model.inputs))).answer_embedding)
+    return torch.cat(out)
+
+
+def _blank(model: Any, looks: Looks, asked: Sequence[tuple[int, Question]]) -> dict[str, Tensor]:
+    """What is said without a clip to questions of which the [MASK]s are left, by those."""
+    blanks = sorted({q.blank for _, q in asked})
+    batch = hidden(looks.batch.take([0] * len(blanks)))
+    said = model(replace(batch, question=text_batch(blanks, model.inputs))).answer_embedding
+    return dict(zip(blanks, said, strict=True))
 
 
 def _embedded(model: Any, looks: Looks, phrases: Sequence[str]) -> dict[str, Tensor]:

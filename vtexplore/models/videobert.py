@@ -12,7 +12,7 @@ which token was hidden, asked of words, of visual words, and of both; [CLS] says
 Nothing was published: the golden data prove the arithmetic only. What the paper leaves open is a public thesis's
 (MDSKUL/MasterProject): token type 1 from the first visual word on, a bare linear layer for alignment, 15 % hidden in
 BERT's way. Deviations: only matching pairs are asked for hidden tokens; tables learn unless a stage freezes them (the
-paper did); neighbouring sentences are not joined. ``Output`` splits the joint vocabulary by position.
+paper did); at least three moments of a video are left at any pace. ``Output`` splits the joint vocabulary by position.
 """
 
 from __future__ import annotations
@@ -148,7 +148,8 @@ class VideoBERT(nn.Module):
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Hidden words, hidden visual words, hidden ones of both in pairs, alignment. ``codes`` if they are known."""
         codes = self.codes(batch) if codes is None else codes
-        rates = 1 + torch.randint(self.config.pace, (len(batch),), generator=generator, device=generator.device)
+        pace = min(self.config.pace, max(1, codes.shape[1] // 3))  # a pace leaves three words of a video
+        rates = 1 + torch.randint(pace, (len(batch),), generator=generator, device=generator.device)
         codes, real = alignment.subsample(codes, rates.to(codes.device))
         whose = alignment.partners(len(batch), generator, self.config.match_groups).to(codes.device)
         ids, aligned = codes + self.first, whose == torch.arange(len(batch), device=codes.device)
@@ -196,8 +197,8 @@ NAMES = (
 
 MINI = Config(
     inputs=Inputs(frames=48, sampling="middle", size_px=64, max_words=24, vocabulary="world"),
-    words=None, s3d=replace(KINETICS, divide=8, classes=0), window=8, branching=8, levels=2, tree=True, width=128,
-    depth=3, heads=4, inner=512, dropout=0.0, places=64, next_sentence=False, rate=0.25, pace=2, match_groups=8,
+    words=None, s3d=replace(KINETICS, divide=8, classes=0), window=8, branching=8, levels=3, tree=True, width=128,
+    depth=3, heads=4, inner=512, dropout=0.0, places=64, next_sentence=False, rate=0.3, pace=5,
 )  # fmt: skip
 
 FAMILY = Family(

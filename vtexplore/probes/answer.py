@@ -11,8 +11,17 @@ of a choice is the cosine of that and of the choice as the model reads it. The q
 choices, so the question's attention is one map for all of them. A choice's own map is the gradient of ITS score
 by that attention, times the attention (see ``_relevance``).
 
-A choice may win because of what is left of the sentence, or because of what it is: the same choices are scored
-with the clip hidden, with frames of one even colour, and beside other clips.
+A choice may win because of what is left of the sentence, or because of what it is. So the same choices are scored
+
+    no clip        with the clip hidden from attention
+    even colour    with frames of the clip's mean colour
+    other clips    beside other clips
+    options only   with the clip hidden and the sentence erased: of the question, the phrase's [MASK]s are left
+    one frame      with one frame of the clip, repeated: the one in which the first choice is furthest ahead of the
+                   second (Buch et al. 2022, arXiv:2206.01720, in kind), so it is found without the right answer
+
+The first four see nothing of the clip, or its mean colour: they are the ``nulls``. One frame is none, for it is of
+the clip; what the clip adds to it is what moves, or stands in other frames.
 """
 
 from __future__ import annotations
@@ -34,16 +43,22 @@ from vtexplore.probes import _choices
 from vtexplore.probes._ask import about, card_of, needs, notices, text_of
 from vtexplore.probes._relevance import Crossings, look, patches
 from vtexplore.probes._result import Result
+from vtexplore.probes._stills import stills, surest
 from vtexplore.probes.attend import NOT_AN_EXPLANATION, PICTURE_PX, grid_of
 from vtexplore.probes.fill_mask import CONDITIONS, ONE_CASE
 from vtexplore.probes.grounding import grounding, overlap
 from vtexplore.record import beside
-from vtexplore.types import Clip, Output, Tokens
+from vtexplore.types import Batch, Clip, Output, Tokens
 
-OTHERS = "other clips"
+OTHERS, OPTIONS, ONE_FRAME = "other clips", "options only", "one frame"
 EQUAL = 1e-6  # cosines that differ by less are equal
 ELSEWHERE = "Words of the phrase stand in another place, too, and are erased there as well, as in training."
 UNSURE = "All that is in this clip is not known, so a choice beside the erased phrase may be true of it as well."
+UNTRAINED = "[MASK]s alone and a frame repeated are hardly met in training: small differences to them mean little."
+DEAF = (
+    "Without a clip this model says the same to every question, so 'no clip' and 'options only' are one. What the "
+    "sentence gives away is seen with an even colour and other clips."
+)
 NO_OTHERS = "No other clip was asked the same; give some as control: against=[clip, …]."
 
 
@@ -60,10 +75,12 @@ class AnswerResult(Result):
     """What a model makes of a question with choices.
 
     ``scores`` float32 [condition, choice] in −1..1: cosines under each of ``conditions`` ("the clip", then the
-    nulls; "other clips" is their mean, each of them is in ``others`` [clip, choice]). ``right`` is the index of
-    the erased phrase, None if it is no choice. ``relevance`` float32 [choice, patch] ≥ 0 is each choice's own
-    map, ``looks`` the question's attention at every site; ``patches`` say what they stand for. ``objects`` are
-    those that the phrase names and ``masks`` bool [object, frame, height, width] where they are, if that is known.
+    nulls, then "one frame"; "other clips" is their mean, each of them is in ``others`` [clip, choice]). ``alone``
+    float32 [frame, choice] in −1..1: the same for every frame, repeated as if it were the clip; "one frame" is the
+    row of ``frame``, an index of ``times_s``. ``right`` is the index of the erased phrase, None if it is no choice.
+    ``relevance`` float32 [choice, patch] ≥ 0 is each choice's own map, ``looks`` the question's attention at every
+    site; ``patches`` say what they stand for. ``objects`` are those that the phrase names and ``masks`` bool
+    [object, frame, height, width] where they are, if that is known.
     """
 
     PICTURES: ClassVar[tuple[str, ...]] = ("frames", "masks")
@@ -77,6 +94,8 @@ class AnswerResult(Result):
     scores: np.ndarray
     others: np.ndarray
     other_clips: tuple[str, ...]
+    alone: np.ndarray
+    frame: int
     temperature: float
     relevance: np.ndarray
     looks: tuple[Look, ...]
@@ -94,6 +113,20 @@ class AnswerResult(Result):
 
     # ── which one ──
 
+    @property
+    def nulls(self) -> tuple[str, ...]:
+        """The conditions without the clip: of it nothing is seen, or its mean colour."""
+        return tuple(name for name in self.conditions[1:] if name != ONE_FRAME)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The conditions as a picture calls them: which frame, how many clips."""
+        more = {
+            OTHERS: f" (mean of {len(self.others)})",
+            ONE_FRAME: f" ({self.frame + 1} · {self.times_s[self.frame]:.1f} s)",
+        }
+        return tuple(name + more.get(name, "") for name in self.conditions)
+
     def top(self, count: int | None = None, condition: str | None = None) -> tuple[tuple[str, float], ...]:
         """Choices and their cosines, best first, with the clip or under a condition."""
         row = self.scores[self._row(condition)]
@@ -102,7 +135,11 @@ class AnswerResult(Result):
     @property
     def best(self) -> str | None:
         """The choice that comes first beside the clip; None if several share the first place."""
-        won = _winner(self.scores[0])
+        return self.first()
+
+    def first(self, condition: str | None = None) -> str | None:
+        """The choice that comes first with the clip or under a condition; None if several share the first place."""
+        won = _winner(self.scores[self._row(condition)])
         return None if won is None else self.choices[won]
 
     def probability(self, choice: str | int, condition: str | None = None) -> float:
@@ -112,12 +149,13 @@ class AnswerResult(Result):
         return float(p[self.choice(choice)] / p.sum())
 
     def lift(self, choice: str | int | None = None, without: str | None = None) -> float:
-        """ln p(choice | clip) − ln p(choice | null), in nats; the smallest over all nulls, or against one.
+        """ln p(choice | clip) − ln p(choice | null), in nats; the smallest over all nulls, or against one condition.
 
-        ``choice`` None = the erased phrase, or the first choice of the model.
+        ``choice`` None = the erased phrase, or the first choice of the model. ``without`` "one frame": what the
+        clip adds to that frame.
         """
         at = self.choice(choice)
-        nulls = self.conditions[1:] if without is None else (without,)
+        nulls = self.nulls if without is None else (without,)
         return min(np.log(self.probability(at)) - np.log(max(self.probability(at, n), 1e-30)) for n in nulls)
 
     def choice(self, wanted: str | int | None = None) -> int:
@@ -209,7 +247,7 @@ def answer(
     text, phrase = _choices.asked(clip.caption if text is None else text, phrase, clip)
     text = text_of(model, clip, text)
     question = _choices.question_of(text, phrase, model.inputs)
-    first = replace(prepare([clip], [said(phrase)], model.inputs), question=text_batch([question], model.inputs))
+    first = _asking(model, prepare([clip], [said(phrase)], model.inputs), question)
     crossings = Crossings()
     with listening(crossings):
         told = _run(model, first)
@@ -219,13 +257,18 @@ def answer(
     ordered = not torch.allclose(told.answer_embedding, backwards.answer_embedding, atol=1e-4, rtol=1e-4)
     offered = _choices.offered(model, clip, text, phrase, choices, ordered, seed)
 
-    batch = prepare([clip], [said(choice) for choice in offered], model.inputs)
-    batch = replace(batch, question=text_batch([question] * len(offered), model.inputs))
+    batch = _asking(model, prepare([clip], [said(choice) for choice in offered], model.inputs), question)
     near = _run(model, batch).text_embedding
     rows = [cosine(_run(model, show(first)).answer_embedding, near) for show in CONDITIONS.values()]
     wrong = _choices.wrong_clips(clip, phrase) if against is None else tuple(against)
     others = _beside(model, wrong, question, near)
-    scores = torch.cat([*rows, *([others.mean(dim=0, keepdim=True)] if wrong else [])]).float().cpu().numpy()
+    blank = _choices.question_of(phrase, phrase, model.inputs)
+    rows += [others.mean(dim=0, keepdim=True)] if wrong else []
+    rows += [cosine(_run(model, CONDITIONS["no clip"](_asking(model, first, blank))).answer_embedding, near)]
+    frames = [cosine(_run(model, still).answer_embedding, near) for still in stills(first)]
+    alone = torch.cat(frames).float().cpu().numpy()
+    frame = surest(alone)
+    scores = np.concatenate([*(row.float().cpu().numpy() for row in rows), alone[[frame]]])
 
     def own_score(output: Output) -> torch.Tensor:
         return torch.nn.functional.cosine_similarity(output.answer_embedding, output.text_embedding)  # type: ignore[arg-type]
@@ -235,7 +278,7 @@ def answer(
     chosen = _chosen(model, looks, _choices.kind_of(text, phrase), site, head)
     times_s = np.asarray(first.times_s[0], dtype=float)
     objects, mine = _choices.things(clip, text, phrase)
-    conditions = (*CONDITIONS, *([OTHERS] if wrong else []))
+    conditions = (*CONDITIONS, *([OTHERS] if wrong else []), OPTIONS, ONE_FRAME)
     result = AnswerResult(
         text=text,
         phrase=phrase,
@@ -246,6 +289,8 @@ def answer(
         scores=scores,
         others=others.float().cpu().numpy(),
         other_clips=tuple(c.name for c in wrong),
+        alone=alone,
+        frame=frame,
         temperature=temperature,
         relevance=relevance,
         looks=looks,
@@ -265,6 +310,7 @@ def answer(
             *([UNSURE] if choices is None and clip.truth is None else []),
             *([ELSEWHERE] if _choices.elsewhere(text, phrase) else []),
             *_flags(scores, offered, conditions, ordered),
+            UNTRAINED,
             NOT_AN_EXPLANATION,
         ),
     )
@@ -281,9 +327,13 @@ def _beside(model: Any, clips: Sequence[Clip], question: str, near: torch.Tensor
     """Cosines beside other clips: [clip, choice]."""
     if not clips:
         return near.new_zeros(0, len(near))
-    batch = prepare(clips, [question] * len(clips), model.inputs)
-    batch = replace(batch, question=text_batch([question] * len(clips), model.inputs))
+    batch = _asking(model, prepare(clips, [question] * len(clips), model.inputs), question)
     return cosine(_run(model, batch).answer_embedding, near)
+
+
+def _asking(model: Any, batch: Batch, question: str) -> Batch:
+    """The batch, all of which is asked one question."""
+    return replace(batch, question=text_batch([question] * len(batch), model.inputs))
 
 
 def _winner(row: np.ndarray) -> int | None:
@@ -295,10 +345,16 @@ def _winner(row: np.ndarray) -> int | None:
 def _flags(scores: np.ndarray, choices: tuple[str, ...], conditions: tuple[str, ...], ordered: bool) -> tuple[str, ...]:
     """What the reader must know of these scores."""
     out = [] if OTHERS in conditions else [NO_OTHERS]
-    best, *others = (_winner(row) for row in scores)
-    blind = [name for name, won in zip(conditions[1:], others, strict=True) if won == best]
+    won = dict(zip(conditions, map(_winner, scores), strict=True))
+    best, still = won.pop("the clip"), won.pop(ONE_FRAME)
+    blind = [name for name, other in won.items() if other == best]
     if blind and best is not None:
         out.append(f"'{choices[best]}' comes first with {', '.join(blind)} as well: the clip was not needed for it.")
+    elif best is not None and still == best:
+        out.append(f"'{choices[best]}' comes first with {ONE_FRAME} as well: a picture was enough for it.")
+    blank = scores[conditions.index("no clip")] - scores[conditions.index(OPTIONS)]
+    if np.abs(blank).max() <= EQUAL:
+        out.append(DEAF)
     pair = None if ordered else _choices.reversed_pair(choices)
     if pair:
         out.append(

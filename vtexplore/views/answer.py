@@ -28,12 +28,13 @@ from vtexplore.views.picture import (
 from vtexplore.views.words import head_name, percent, place
 
 SIDES = "PuOr_r"  # purple: against, orange: for; told apart by all kinds of eyes
+PART_COLOUR = "#56b4e9"  # a part of the clip is seen
 MARGIN, GAP = 0.03, 0.012
 
 
 @styled
 def choices(result: Any) -> Picture:
-    """The frames with the question's attention on them, and bars: each choice with the clip and under each null."""
+    """The frames with the question's attention on them, and bars: each choice under all conditions."""
     count, height, width = result.frames.shape[:3]
     across = min(0.19, (1 - 2 * MARGIN - 0.16 - GAP * (count - 1)) / count)
     frame_in = across * WIDTH_IN * height / width
@@ -54,9 +55,9 @@ def choices(result: Any) -> Picture:
     for row, name in enumerate(result.conditions):
         y = np.arange(len(order)) + (row - (len(result.conditions) - 1) / 2) * thick
         p = [result.probability(int(i), name) for i in order]
-        colour = CLIP_COLOUR if row == 0 else NULL_COLOURS[(row - 1) % len(NULL_COLOURS)]
-        label = f"with {name}" if row == 0 else _null(result, name)
-        axes.barh(y, p, thick * 0.92, color=colour, hatch=HATCHES[row % 4], edgecolor="white", linewidth=0, label=label)
+        colour, hatch = _bar(result, row)
+        label = f"with {name}" if row == 0 else result.labels[row]
+        axes.barh(y, p, thick * 0.92, color=colour, hatch=hatch, edgecolor="white", linewidth=0, label=label)
         for at, share, i in zip(y, p, order, strict=True):
             cosine = f"  (cosine {result.scores[0, i]:+.2f})" if row == 0 else ""
             axes.text(share + 0.008, at, percent(share) + cosine, va="center", fontsize=SMALL)
@@ -153,6 +154,15 @@ def options(result: Any) -> Picture:
     return picture
 
 
+def _bar(result: Any, row: int) -> tuple[str, str]:
+    """Colour and hatch of a condition: blue if the clip is seen, grey or yellow if not."""
+    if row == 0:
+        return CLIP_COLOUR, HATCHES[0]
+    if result.conditions[row] not in result.nulls:
+        return PART_COLOUR, HATCHES[1]
+    return NULL_COLOURS[(row - 1) % len(NULL_COLOURS)], HATCHES[row % len(HATCHES)]
+
+
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -167,7 +177,7 @@ def said(result: Any) -> str:
     first = result.best
     if first is None:
         return "Several choices share the first place."
-    lift, nulls = result.lift(first), len(result.conditions) - 1
+    lift, nulls = result.lift(first), len(result.nulls)
     right = ""
     if result.right is not None:
         right = ", which is right" if first == result.choices[result.right] else f"; '{result.phrase}' was erased"
@@ -175,11 +185,17 @@ def said(result: Any) -> str:
     verdict = f"{times:.1f} times {'likelier' if lift > 0 else 'less likely'} with the clip than without"
     if abs(lift) < 0.05:
         verdict = "as likely without the clip as with it"
-    return f"'{first}' comes first{right}. It is {verdict} (lift {lift:+.2f} nats, the smallest over {nulls} nulls)."
+    told = f"'{first}' comes first{right}. It is {verdict} (lift {lift:+.2f} nats, the smallest over {nulls} nulls)."
+    parts = [i for i, name in enumerate(result.conditions) if i and name not in result.nulls]
+    return " ".join([told, *(_part(result, row) for row in parts)])
 
 
-def _null(result: Any, name: str) -> str:
-    return f"{name} (mean of {len(result.others)})" if len(result.others) and name == result.conditions[-1] else name
+def _part(result: Any, row: int) -> str:
+    """What comes first with a part of the clip."""
+    first = result.first(result.conditions[row])
+    if first is None:
+        return f"With {result.labels[row]}, several share the first place."
+    return f"With {result.labels[row]}, '{first}' comes first{', too' if first == result.best else ''}."
 
 
 def _where(result: Any) -> str:

@@ -14,12 +14,13 @@
 Read in this order: ``theme`` (what a world is made of) → ``shapes`` (the default one) → ``language``
 (words) → ``act`` (one event) → ``plan`` (a scene as data) → ``motion`` (where everything is at a time) →
 ``render`` (pixels), ``sound`` → ``places``, ``foils`` (falsehoods), ``telling`` (all that can be said),
-``truth`` → ``scene`` → ``sampling``, ``batches``, ``script`` (longer videos) → ``vocabulary``,
-``video_file``. ``garden`` is another world. numpy only; av for files.
+``truth`` → ``scene`` → ``sampling``, ``batches``, ``script`` (longer videos), ``excerpt`` (some of their steps)
+→ ``vocabulary``, ``video_file``. ``garden`` is another world. numpy only; av for files.
 """
 
 from vtexplore.world.act import Act, Thing
 from vtexplore.world.batches import sibling_batch, siblings
+from vtexplore.world.excerpt import excerpt
 from vtexplore.world.foils import KINDS as FOIL_KINDS
 from vtexplore.world.foils import Foil, holds
 from vtexplore.world.garden import GARDEN_THEME
@@ -70,6 +71,7 @@ __all__ = [
     "draft_scene",
     "draw_style",
     "example_clips",
+    "excerpt",
     "holds",
     "lexicon",
     "masks",
