@@ -66,6 +66,12 @@ class VisualWords:
         """The node of each word: int64 [word]."""
         return (self.children < 0).all(1).nonzero().flatten()
 
+    @cached_property
+    def _parents(self) -> dict[int, tuple[int, int]]:
+        """The parent of each node but the first, and by which branch one comes from there."""
+        table = self.children.tolist()
+        return {child: (node, b) for node, row in enumerate(table) for b, child in enumerate(row) if child > 0}
+
     def __len__(self) -> int:
         return len(self.leaves)
 
@@ -152,10 +158,9 @@ class VisualWords:
 
     def path(self, word: int) -> tuple[int, ...]:
         """The branch taken at each level to come to a word: words that share a beginning look alike."""
-        parent = {int(child): (n, b) for n, row in enumerate(self.children) for b, child in enumerate(row) if child > 0}
         node, path = int(self.leaves[word]), []
         while node:
-            node, branch = parent[node]
+            node, branch = self._parents[node]
             path.append(branch)
         return tuple(reversed(path))
 
