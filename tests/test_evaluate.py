@@ -23,6 +23,8 @@ FAMILY = "violet"
 class Oracle:
     """Knows the caption of every clip that it is shown, says its words, and matches nothing else."""
 
+    name = FAMILY
+
     def __init__(self, blind: bool = False) -> None:
         real = registry.build(FAMILY)
         assert isinstance(real, VIOLET)
@@ -89,11 +91,14 @@ def test_every_family_can_be_measured(name: str, monkeypatch: pytest.MonkeyPatch
     """By whatever heads it has, before any training: all figures are there, and all are numbers."""
     monkeypatch.setattr("vtexplore.evaluate.HEAD_CLIPS", 4)
     monkeypatch.setattr(questions, "HEAD_CLIPS", 4)
-    found = evaluate(name, n=4, seed=1, model=fresh(name), quiet=True)
+    model = fresh(name)
+    found = evaluate(name, n=4, seed=1, model=model, quiet=True)
     heads = registry.family(name).heads
     kinds = {"word_logits": "masked words", "match_logits": "matching", "answer_embedding": "noun questions"}
     for head, kind in kinds.items():
         assert (head in heads) == any(rate.startswith(kind) for rate in found.rates), kind
+    for kind in ("cloze noun, first: ", "cloze verb, among five: ", "forecast, 4 ahead, among five: "):
+        assert hasattr(model, "foresee") == any(rate.startswith(kind) for rate in found.rates), kind
     assert all(0 <= r.low <= r.value <= r.high <= 1 for r in found.rates.values())
     assert found.grounding_head["clips"] == 4 and ("questions" in found.grounding_head) == ("answer_embedding" in heads)
 

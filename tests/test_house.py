@@ -22,11 +22,11 @@ PACKAGE = ROOT / "vtexplore"
 FLOORS = (
     {"errors", "assets", "files", "types"},
     {"blocks", "objectives", "data", "world", "registry", "weights", "visual_words"},
-    {"models", "record", "train", "eyes", "moments", "pool", "tasks", "miniatures"},
+    {"models", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
     {"probes", "measures", "evaluate"},
     {"views"},
     {"widgets"},
-    {"cli", "terminal", "tour", "course", "readme"},
+    {"cli", "cli_words", "terminal", "tour", "course", "readme"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

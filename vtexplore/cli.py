@@ -14,25 +14,12 @@ import typer
 
 from vtexplore.errors import ConfigError
 from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, app, command, refuse_ending, say, show_result
+from vtexplore.terminal import open_clip as _clip
 
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
     app()
-
-
-def _clip(name: str) -> Any:
-    """A file, or ``world:SEED``."""
-    if name.startswith("world:"):
-        seed = name.removeprefix("world:")
-        if not seed.isdigit():
-            raise ConfigError(f"{name!r} is no scene; a scene is world: and a number, such as world:3.")
-        from vtexplore.world import sample_scene
-
-        return sample_scene(int(seed)).clip()
-    from vtexplore.data.video import read_video
-
-    return read_video(name)
 
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────
@@ -330,3 +317,6 @@ def _fields(inputs: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(inputs)
+
+
+import vtexplore.cli_words  # noqa: E402, F401 (its commands stand after these)

@@ -18,7 +18,7 @@ import torch
 
 from vtexplore.assets import find
 from vtexplore.files import writing
-from vtexplore.measures import questions, retrieval
+from vtexplore.measures import cloze, forecasting, questions, retrieval
 from vtexplore.measures.looks import SHOWN, Looks, ask, looks_of, texts_beside
 from vtexplore.measures.tally import Rate, Tally
 from vtexplore.probes.grounding import ground
@@ -78,7 +78,8 @@ class Evaluation:
         return "\n".join([about, *lines])
 
 
-PARTS = ("words", "matching", "retrieval", "questions", "grounding")
+PARTS = ("words", "matching", "retrieval", "questions", "cloze", "forecasting", "grounding")
+OWN_SCENES = {"cloze", "forecasting", "grounding"}  # parts that draw scenes for themselves
 
 
 def evaluate(
@@ -90,6 +91,8 @@ def evaluate(
     Matching: the true caption must score higher than a foil (a tie counts half). Alignment: asked of one caption at a
     time, the model must say "aligned" of the true one, and "not" of another's. Retrieval: of many videos, a
     caption must find its own. Questions: of five answers, the right one. Grounding: where words look.
+    Of who reads video in words: cloze, the shape and the verb in the gaps of a sentence; forecasting, which visual word
+    comes next in longer videos.
     """
     from tqdm.auto import tqdm
 
@@ -97,9 +100,10 @@ def evaluate(
     heads = family(name).heads
     tally, found = Tally(), retrieval.Gallery()
     rng = np.random.default_rng([seed, 0xE7A1])
-    bar = tqdm(total=n, unit="clip", disable=quiet, desc=f"evaluating {name}")
+    shared = n if set(parts) - OWN_SCENES else 0
+    bar = tqdm(total=shared, unit="clip", disable=quiet, desc=f"evaluating {name}")
     with torch.inference_mode():
-        for start in range(0, n, SCENES):
+        for start in range(0, shared, SCENES):
             scenes = [sample_scene(rng, "heldout") for _ in range(min(SCENES, n - start))]
             looks = looks_of(model, scenes)
             if "word_logits" in heads and "words" in parts:
@@ -111,8 +115,13 @@ def evaluate(
             if "answer_embedding" in heads and "questions" in parts:
                 questions.choose(model, scenes, looks, tally, start, rng)
             bar.update(len(scenes))
+        found.rank(tally)
+        if hasattr(model, "foresee"):  # a model that reads video in words, one a moment
+            if "word_logits" in heads and "cloze" in parts:
+                cloze.cloze(model, n, seed, tally)
+            if "forecasting" in parts:
+                forecasting.forecasting(model, n, seed, tally)
     bar.close()
-    found.rank(tally)
     head = _grounding(model, n, seed) if "grounding" in parts else {}
     if "answer_embedding" in heads and "grounding" in parts:
         head["questions"] = questions.ground(model, n, seed, tally)

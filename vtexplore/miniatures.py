@@ -32,13 +32,14 @@ from vtexplore.blocks.dvae import STRIDE_PX
 from vtexplore.blocks.video_swin import VideoSwin
 from vtexplore.blocks.vit import ViT
 from vtexplore.errors import ConfigError
+from vtexplore.exemplars import word_scene
 from vtexplore.eyes import Eyes
 from vtexplore.moments import Moments
 from vtexplore.tasks import Codes, Pretrain, Words, scene_batch
 from vtexplore.train import Recipe, Task, fit, step_rng
 from vtexplore.visual_words import VisualWords
 from vtexplore.weights import save_miniature, save_part, start_from_parts
-from vtexplore.world import SHAPES_THEME, WORDS, sample_scene
+from vtexplore.world import SHAPES_THEME, WORDS
 from vtexplore.world.act import DURATION_S
 from vtexplore.world.vocabulary import PATH as VOCABULARY
 
@@ -242,6 +243,8 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
         "parameters": sum(p.numel() for p in model.parameters()),
         "versions": versions(),
     }
+    if isinstance(getattr(model, "eyes", None), ClipWords):
+        card["visual_words"] = model.eyes.words.made  # exemplars are drawn again from it
     if is_main():
         save_miniature(model, name, page.parts, find("miniatures"), card)
     return card
@@ -250,14 +253,17 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
 def visual_words(model: Any, clips: int, seed: int, folder: Path) -> VisualWords:
     """Clusters of what a model's eyes make of the moments of so many clips; found again in ``folder``."""
     path = folder / f"visual_words_{clips}.safetensors"
+    about = {"world": SHAPES_THEME.name, "clips": clips, "moments": model.config.inputs.frames // model.eyes.window}
     if path.exists():
-        return VisualWords.load(path)
-    scenes = (sample_scene(step_rng(seed, i, 3_000)) for i in range(clips))
+        words = VisualWords.load(path)
+        return replace(words, made=words.made | about)
+    scenes = (word_scene(seed, i) for i in range(clips))
     seen = []
     while some := list(islice(scenes, 32)):
         batch = scene_batch(some, model.config.inputs)
         seen.append(model.eyes.features(batch.video).flatten(0, 1))
     words = VisualWords.fit(torch.cat(seen), model.eyes.branching, model.eyes.levels, seed)
+    words = replace(words, made=words.made | about)
     if is_main():
         folder.mkdir(parents=True, exist_ok=True)
         words.save(path)

@@ -68,6 +68,20 @@ def _number(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
+def open_clip(name: str) -> Any:
+    """A file, or ``world:SEED``."""
+    if name.startswith("world:"):
+        seed = name.removeprefix("world:")
+        if not seed.isdigit():
+            raise ConfigError(f"{name!r} is no scene; a scene is world: and a number, such as world:3.")
+        from vtexplore.world import sample_scene
+
+        return sample_scene(int(seed)).clip()
+    from vtexplore.data.video import read_video
+
+    return read_video(name)
+
+
 def refuse_ending(out: Path | None) -> None:
     """Refuse a file that could not be written before any work is done."""
     from vtexplore.views.picture import ENDINGS

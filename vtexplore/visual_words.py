@@ -40,7 +40,8 @@ class VisualWords:
     ``centroids`` float32 [node, channel], node 0 being all items together · ``children`` int64 [node, branch],
     the nodes that a node was split into, −1 where there are fewer; children come after their parent, and words
     are counted in the order of their nodes · ``exemplars`` int64 [word], the training item nearest each word's
-    centroid · ``made`` what is known of the making, anything that JSON can hold.
+    centroid · ``made`` what is known of the making, anything that JSON can hold; from ``fit`` also "counts",
+    how many of the items were each word.
     """
 
     centroids: Tensor
@@ -64,6 +65,12 @@ class VisualWords:
     def leaves(self) -> Tensor:
         """The node of each word: int64 [word]."""
         return (self.children < 0).all(1).nonzero().flatten()
+
+    @cached_property
+    def _parents(self) -> dict[int, tuple[int, int]]:
+        """The parent of each node but the first, and by which branch one comes from there."""
+        table = self.children.tolist()
+        return {child: (node, b) for node, row in enumerate(table) for b, child in enumerate(row) if child > 0}
 
     def __len__(self) -> int:
         return len(self.leaves)
@@ -97,12 +104,14 @@ class VisualWords:
         if not len(items):
             raise ConfigError("There are no items to cluster. Give features of at least one.")
         centroids: list[np.ndarray] = []
+        sizes: list[int] = []
         children: list[list[int]] = []
         waiting = [(np.arange(len(items)), 0, -1)]  # members, level, parent; the last one is next
         while waiting:
             members, level, parent = waiting.pop()
             node = len(centroids)
             centroids.append(items[members].mean(0))
+            sizes.append(len(members))
             children.append([])
             if parent >= 0:
                 children[parent].append(node)
@@ -115,7 +124,8 @@ class VisualWords:
         means = torch.from_numpy(np.stack(centroids)).float()
         leaves = (table < 0).all(1)
         exemplars = _nearest(means[leaves], torch.from_numpy(items))
-        made = {"branching": branching, "levels": levels, "seed": seed, "smallest": smallest, "items": len(items)}
+        made: dict[str, Any] = {"branching": branching, "levels": levels, "seed": seed, "smallest": smallest}
+        made |= {"items": len(items), "counts": torch.tensor(sizes)[leaves].tolist()}
         return VisualWords(means, table, exemplars, made)
 
     def descend(self, features: Float[Tensor, "item channel"]) -> Int[Tensor, "item"]:
@@ -148,10 +158,9 @@ class VisualWords:
 
     def path(self, word: int) -> tuple[int, ...]:
         """The branch taken at each level to come to a word: words that share a beginning look alike."""
-        parent = {int(child): (n, b) for n, row in enumerate(self.children) for b, child in enumerate(row) if child > 0}
         node, path = int(self.leaves[word]), []
         while node:
-            node, branch = parent[node]
+            node, branch = self._parents[node]
             path.append(branch)
         return tuple(reversed(path))
 

@@ -6,6 +6,8 @@ word. Nothing here is learned with the words; the tree comes from ``VisualWords.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ class ClipWords(nn.Module):
         super().__init__()
         self.s3d = S3D(s3d).requires_grad_(False)
         self.window, self.branching, self.levels, self.has_tree = window, branching, levels, tree
+        self.made: dict[str, Any] = {}  # what the words taken know of their making; a file of weights does not hold it
         if tree:
             nodes = sum(branching**level for level in range(levels + 1))
             self.register_buffer("centroids", torch.zeros(nodes, s3d.out_width))
@@ -44,7 +47,7 @@ class ClipWords(nn.Module):
             raise ConfigError("This model has no visual words, since nobody published any. Cluster features first.")
         nodes, words = self.get_buffer("tree_size").tolist()
         parts = self.get_buffer("centroids")[:nodes], self.get_buffer("below")[:nodes]
-        made = {"branching": self.branching, "levels": self.levels}
+        made = self.made | {"branching": self.branching, "levels": self.levels}
         return VisualWords(parts[0].cpu(), parts[1].cpu(), self.get_buffer("exemplars")[:words].cpu(), made)
 
     def take(self, words: VisualWords) -> None:
@@ -65,6 +68,7 @@ class ClipWords(nn.Module):
             whole.fill_(-1 if name == "below" else 0)
             whole[: len(mine)] = mine.to(whole)
         self.get_buffer("tree_size").copy_(torch.tensor(size))
+        self.made = dict(words.made)
 
     @torch.no_grad()
     def features(self, video: Float[Tensor, "batch frame rgb height width"]) -> Float[Tensor, "batch word channel"]:

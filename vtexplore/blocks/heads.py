@@ -39,6 +39,12 @@ MASKED_WORDS_NAMES = (
 )
 """BERT's published names of this head to ours; files hold the bias twice."""
 
+BERT_DOUBLES = {
+    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+    "cls.predictions.decoder.bias": "cls.predictions.bias",
+}
+"""What a whole BERT's file holds twice: the copy → the original."""
+
 
 class Perceptron(nn.Sequential):
     """Dropout, a hidden layer, an activation, and ``out`` scores."""

@@ -6,9 +6,8 @@ Sun, Myers, Vondrick, Murphy, Schmid; arXiv 1904.01766, 2019.
     [CLS] words [>] ─────────────────────────────────────────────┘
 
 The first to read a video as BERT reads a sentence: a network for actions looks at each 1.5 s, whose word is one of
-20736 clusters. From there on there is one vocabulary, one sequence ``[CLS] words [>] visual words [SEP]`` and one
-question, which token was hidden; whether text and video belong together is read from [CLS]. Three regimes are trained
-side by side: words alone, visual words alone, both.
+20736 clusters. Then there is one vocabulary, one sequence ``[CLS] words [>] visual words [SEP]`` and one question,
+which token was hidden, asked of words, of visual words, and of both; [CLS] says whether they belong together.
 
 Nothing was published: the golden data prove the arithmetic only. What the paper leaves open is a public thesis's
 (MDSKUL/MasterProject): token type 1 from the first visual word on, a bare linear layer for alignment, 15 % hidden in
@@ -27,9 +26,7 @@ from torch import Tensor, nn
 from vtexplore.blocks import embeddings, heads, s3d_names, transformer
 from vtexplore.blocks.clip_words import ClipWords
 from vtexplore.blocks.embeddings import BERT_WORDS, WordEmbeddings, WordIds, moment_tokens, word_tokens
-from vtexplore.blocks.heads import MaskedWords, pick
 from vtexplore.blocks.s3d import KINETICS, S3DConfig
-from vtexplore.blocks.transformer import Encoder
 from vtexplore.errors import ConfigError
 from vtexplore.objectives import alignment, masked_words
 from vtexplore.registry import Family
@@ -77,8 +74,8 @@ class VideoBERT(nn.Module):
         self.first, self.joiner = self.ids.size, self.ids.size + config.codes  # rows of visual words, of [>]
         self.eyes = ClipWords(config.s3d, config.window, config.branching, config.levels, config.tree)
         self.words = WordEmbeddings(self.joiner + 1, config.places, width, 2, config.dropout, config.eps)
-        self.fusion = Encoder(config.depth, width, config.heads, config.inner, config.dropout, config.eps)
-        self.word_head = MaskedWords(width, self.joiner + 1, config.eps, tied=self.words.word)
+        self.fusion = transformer.Encoder(config.depth, width, config.heads, config.inner, config.dropout, config.eps)
+        self.word_head = heads.MaskedWords(width, self.joiner + 1, config.eps, tied=self.words.word)
         self.align_head = nn.Linear(width, 2)
         self.word_rates: Tensor | None = None  # [vocabulary]: in place of rate, how often each word is hidden
         self.sentence = nn.ModuleList([nn.Linear(width, width), nn.Linear(width, 2)]) if config.next_sentence else None
@@ -138,11 +135,15 @@ class VideoBERT(nn.Module):
         ids = (self.codes(batch) + self.first).masked_fill(hidden.flatten(1), self.ids.mask)
         return self.read(self.see(batch, ids), self.text(batch), batch)
 
+    def foresee(self, codes: Tensor, hidden: Tensor) -> Tensor:
+        """Scores of what stands where ``hidden``, both [batch, word], in a video alone: [batch, word, code]."""
+        alone = Batch.bare(codes.new_zeros(*codes.shape, 3, 0, 0), codes[:, :0])
+        video = self.see(alone, (codes + self.first).masked_fill(hidden, self.ids.mask), alone=True)
+        return self.word_head(self.fusion(self.words.join(video)).hidden[:, 1:-1])[..., self.first : self.joiner]
+
     def parts(self, joint: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """A joint sequence [batch, token, …] as words [batch, word, …] and moments [batch, visual word, …]."""
         return joint[:, : batch.word_ids.shape[1]], joint[:, batch.word_ids.shape[1] : -1]
-
-    # ── pretraining ──────────────────────────────────────────────────────────────────────────────
 
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Hidden words, hidden visual words, hidden ones of both in pairs, alignment. ``codes`` if they are known."""
@@ -180,7 +181,7 @@ class VideoBERT(nn.Module):
 
     def asked(self, hidden: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy over the joint vocabulary, where something is asked."""
-        at, target = pick(hidden, target)
+        at, target = heads.pick(hidden, target)
         return masked_words.loss(self.word_head(at), target)
 
 
@@ -211,10 +212,7 @@ FAMILY = Family(
     heads=("word_logits", "code_logits", "match_logits"),
     objectives=("masked_words", "alignment", "matching"),
     names=NAMES,
-    doubles={
-        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-        "cls.predictions.decoder.bias": "cls.predictions.bias",
-    },
+    doubles=heads.BERT_DOUBLES,
     manifests={"videobert:VideoBERT_large": "", "s3d_kinetics": "s3d."},
     parts={"s3d": "eyes.s3d.", "text": {"text.": "words.", "fusion.": "fusion.", "word_head.": "word_head."}},
     backbone="eyes",

@@ -6,6 +6,9 @@
     masking      what would a strategy hide?               fill_codes   … and which visual word here?
     answer       which phrase was erased, and what in      retrieve     which of many clips does a text
                  the frames speaks for it?                              mean, and back?
+    cloze        which words fill all gaps of a            read_words   a clip as a sentence of visual words
+                 sentence: what happens?                   forecast     … which words come next?
+                                                           illustrate   … which words show a sentence?
 
 A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
 it is; what is missing is ``Unsupported``, whose message names the families that have it.

@@ -58,6 +58,17 @@ def needs(model: Any, output: Output, head: str, what: str) -> Any:
     raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} has no head for {what}. {others}")
 
 
+def able(model: Any, method: str, what: str) -> Any:
+    """A method of the model, or ``Unsupported``, whose message names the families whose page offers it."""
+    found = getattr(model, method, None)
+    if found is not None:
+        return found
+    registry = import_module("vtexplore.registry")
+    having = [name for name in registry.names() if hasattr(registry.family(name).build, method)]
+    others = f"Families that do: {', '.join(having)}." if having else "No family here does yet."
+    raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} does not {what}. {others}")
+
+
 def few(times_s: Any, most: int = 8) -> np.ndarray:
     """Of the times at which a model looks, some to show: [frame] seconds, the middles of ``most`` equal parts."""
     times = np.asarray(times_s, dtype=float)

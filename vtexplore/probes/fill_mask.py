@@ -132,8 +132,7 @@ def fill_mask(
     Raises ``TextError`` without exactly one masked word or with words that the model does not know,
     ``Unsupported`` for a family that does not predict words, ``ConfigError`` for an unknown condition.
     """
-    if unknown := [name for name in against if name not in CONDITIONS]:
-        raise ConfigError(f"Unknown condition {unknown[0]!r}; there are {', '.join(CONDITIONS)}.")
+    check_conditions(against)
     text = text_of(model, clip, text)
     words = words_of(text)
     if word is not None:
@@ -146,29 +145,9 @@ def fill_mask(
             raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
         masked, answer = places[0], _answer(clip, words, places[0])
     conditions = ("the clip", *against)
-    known = vocabulary(model.inputs.vocabulary)
-    candidates = _candidates(model, known)
-    p = np.zeros((len(conditions), len(candidates)), dtype=np.float32)
-    left_out = 0
-    for length in sorted({len(ids) for ids in candidates.values()}):
-        at = [i for i, ids in enumerate(candidates.values()) if len(ids) == length]
-        asked = " ".join(MASK.sub("[MASK]" * length, w) if i == masked else w for i, w in enumerate(words_of(text)))
-        try:
-            batch = prepare([clip], [asked], model.inputs)
-        except TextError:
-            if length == 1:
-                raise
-            left_out += len(at)
-            continue
-        places = word_positions(batch, masked).tolist()
-        pieces = list(candidates.values())
-        index = torch.tensor([pieces[i] for i in at])  # [candidate, piece]
-        for row, name in enumerate(conditions):
-            log_p = _log_p(model, CONDITIONS[name](batch))[places]  # [piece, vocabulary]
-            joint = log_p.gather(1, index.T).sum(dim=0)  # [candidate]
-            p[row, at] = joint.exp().numpy()
+    candidates = whole_words(model)
+    p, left_out, batch = ask(model, clip, text, masked, candidates, conditions)
     times_s = few(batch.times_s[0])
-    crowded = (f"{left_out} words of several pieces did not fit into the text's length.",) if left_out else ()
     return FillMaskResult(
         text=text,
         masked=masked,
@@ -181,8 +160,56 @@ def fill_mask(
         times_s=times_s,
         frames=clip.sample(times_s.tolist(), 160),
         about=about(model, clip),
-        notes=(*notices(model, clip), ONE_CASE, *crowded),
+        notes=(*notices(model, clip), ONE_CASE, *crowded(left_out)),
     )
+
+
+def check_conditions(names: Sequence[str]) -> None:
+    """Raise ``ConfigError`` for a name that is not among ``CONDITIONS``."""
+    if unknown := [name for name in names if name not in CONDITIONS]:
+        raise ConfigError(f"Unknown condition {unknown[0]!r}; there are {', '.join(CONDITIONS)}.")
+
+
+def ask(
+    model: Any,
+    clip: Clip,
+    text: str,
+    masked: int,
+    candidates: Mapping[str, tuple[int, ...]],
+    conditions: Sequence[str],
+) -> tuple[np.ndarray, int, Batch]:
+    """How likely each candidate is in place of one of the text's words, whatever else is masked there.
+
+    ``masked`` is the word's index, ``candidates`` gives each word's pieces. Returns p float32 [condition, candidate],
+    how many candidates of several pieces did not fit into the text's length (their p is 0), and the last batch asked.
+    Raises ``TextError`` if the text does not fit.
+    """
+    p = np.zeros((len(conditions), len(candidates)), dtype=np.float32)
+    left_out, pieces = 0, list(candidates.values())
+    lengths = sorted({len(ids) for ids in pieces})
+    for length in lengths:
+        at = [i for i, ids in enumerate(pieces) if len(ids) == length]
+        asked = " ".join(MASK.sub("[MASK]" * length, w) if i == masked else w for i, w in enumerate(words_of(text)))
+        try:
+            longer = prepare([clip], [asked], model.inputs)
+        except TextError:
+            if length == lengths[0]:
+                raise
+            left_out += len(at)
+            continue
+        batch = longer
+        places = word_positions(batch, masked).tolist()
+        index = torch.tensor([pieces[i] for i in at])  # [candidate, piece]
+        for row, name in enumerate(conditions):
+            log_p = _log_p(model, CONDITIONS[name](batch))[places]  # [piece, vocabulary]
+            joint = log_p.gather(1, index.T).sum(dim=0)  # [candidate]
+            p[row, at] = joint.exp().numpy()
+    return p, left_out, batch
+
+
+def crowded(left_out: int) -> tuple[str, ...]:
+    """A note on candidates that were left out, if there are any."""
+    return (f"{left_out} words of several pieces did not fit into the text's length.",) if left_out else ()
 
 
 def _log_p(model: Any, batch: Batch) -> torch.Tensor:
@@ -201,8 +228,9 @@ def _answer(clip: Clip, words: list[str], masked: int) -> str | None:
     return plain(caption[masked]) if same else None
 
 
-def _candidates(model: Any, known: Any) -> dict[str, tuple[int, ...]]:
+def whole_words(model: Any) -> dict[str, tuple[int, ...]]:
     """Whole words and their pieces' ids: the lexicon of the card, or else all whole pieces."""
+    known = vocabulary(model.inputs.vocabulary)
     lexicon = card_of(model).get("lexicon")
     if lexicon:
         split = {word: known.word(word)[0] for word in sorted(lexicon)}

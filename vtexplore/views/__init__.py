@@ -15,6 +15,13 @@ VIEWS: dict[str, dict[str, str]] = {
     "MaskingResult": {"maps": "vtexplore.views.masking:maps"},
     "MaskingRates": {"intervals": "vtexplore.views.masking:intervals"},
     "FillCodesResult": {"codes": "vtexplore.views.codes:codes"},
+    "ClozeResult": {"gaps": "vtexplore.views.cloze:gaps"},
+    "ForecastResult": {"forecast": "vtexplore.views.foreseen:forecast"},
+    "IllustrateResult": {"illustrate": "vtexplore.views.foreseen:illustrate"},
+    "ReadWordsResult": {
+        "timeline": "vtexplore.views.visual_words:timeline",
+        "gallery": "vtexplore.views.visual_words:gallery",
+    },
     "MatchResult": {"scores": "vtexplore.views.match:scores"},
     "AnswerResult": {
         "choices": "vtexplore.views.answer:choices",

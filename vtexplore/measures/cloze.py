@@ -1,0 +1,59 @@
+"""Zero-shot action classification by a sentence with gaps (VideoBERT, Sun et al., arXiv 1904.01766, table 1).
+
+The sentence is "the [MASK] [MASK] [MASK]", the scene has a single event, and all gaps are asked at once: is the shape
+among the likeliest words of the second, and the verb among those of the third? All words of the vocabulary are
+candidates, and every annotator's word is right; words of several pieces are not, neither as answers nor as truth. The
+same sentence without the clip is what the language alone would say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from vtexplore.data.text import vocabulary
+from vtexplore.measures.looks import SHOWN, ask
+from vtexplore.measures.tally import Tally
+from vtexplore.probes.cloze import TEMPLATE, names_of
+from vtexplore.probes.fill_mask import hidden
+from vtexplore.tasks import scene_batch
+from vtexplore.types import Stream
+from vtexplore.world import Scene, sample_scene
+
+ASKED = {"noun": (1, "shape"), "verb": (2, "verb")}  # which gap, and the role of the word that fills it
+AMONG = {"first": 1, "among five": 5}
+SCENES = 64  # at one time
+
+
+def cloze(model: Any, n: int, seed: int, tally: Tally) -> None:
+    """On ``n`` held-out scenes of one event: with the clip, without it, and with another's."""
+    rng = np.random.default_rng([seed, 0xC102])
+    for start in range(0, n, SCENES):
+        scenes = [sample_scene(rng, "heldout", form="one") for _ in range(min(SCENES, n - start))]
+        _ask(model, scenes, tally, start)
+
+
+def _ask(model: Any, scenes: list[Scene], tally: Tally, first: int) -> None:
+    batch = scene_batch(scenes, model.inputs, texts=[TEMPLATE] * len(scenes))
+    gaps = (batch.word_ids[0] == vocabulary(model.inputs.vocabulary).mask_id).nonzero().flatten()
+    video = model.embed(batch)[0]
+    # Nobody looks at a clip that is hidden, so its pixels need not go through the eyes again.
+    gone = Stream(video.hidden, video.mask & False, video.tokens)
+    wrong = video.take(torch.arange(len(scenes)).roll(1))
+    for look, shown in (("true", video), ("hidden", gone), ("wrong", wrong)):
+        beside = hidden(batch) if look == "hidden" else batch
+        for some, output in ask(model, shown, range(len(scenes)), beside):
+            for name, (gap, role) in ASKED.items():
+                likeliest = output.word_logits[:, gaps[gap]].topk(max(AMONG.values())).indices
+                for i, said in enumerate(likeliest.tolist(), some.start):
+                    right = _ids(model, names_of(scenes[i].caption.words, scenes[i].theme)[role])
+                    for among, k in AMONG.items():
+                        tally.add(f"cloze {name}, {among}: {SHOWN[look]}", bool(right & set(said[:k])), first + i)
+
+
+def _ids(model: Any, words: tuple[str, ...]) -> set[int]:
+    """The ids of those words that are a single piece."""
+    known = vocabulary(model.inputs.vocabulary)
+    return {ids[0] for ids in (known.word(word)[0] for word in words) if len(ids) == 1}

@@ -1,0 +1,80 @@
+"""What comes next? Visual words of longer videos, some moments ahead (VideoBERT, Sun et al., arXiv 1904.01766, §4.6).
+
+A model reads every r-th word of a held-out script up to a moment, back to its beginning, and is asked for the next, r
+moments later. Most of the time little happens, so the last word is a strong answer, and common words are common: an
+answer is worth what it adds to these two, ``copy the last word`` (then the commonest others) and ``unigram`` (the
+commonest words of training scripts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vtexplore.measures.tally import Tally
+from vtexplore.tasks import scene_batch
+from vtexplore.types import Inputs
+from vtexplore.world import script
+from vtexplore.world.act import DURATION_S
+from vtexplore.world.script import STEP_S
+
+STEPS = 8
+AHEAD = (1, 2, 4)  # moments
+AMONG = {"forecast, {} ahead, among five: {}": 5, "first guess, {} ahead: {}": 1}
+SCRIPTS = 8  # at one time
+TRAIN_SCRIPTS = 128  # in which words are counted
+SEQUENCES = 512
+
+
+def forecasting(model: Any, n: int, seed: int, tally: Tally) -> None:
+    """On as many held-out scripts as are as long as ``n`` clips."""
+    rng = np.random.default_rng([seed, 0xF0CE])
+    count = max(1, round(n * DURATION_S / (STEPS * STEP_S)))
+    known = script_codes(model, min(TRAIN_SCRIPTS, count), "train", rng)
+    codes = script_codes(model, count, "heldout", rng)
+    ask(model, codes, torch.bincount(known.flatten()), tally)
+
+
+def script_codes(model: Any, count: int, split: str, rng: np.random.Generator) -> Tensor:
+    """The visual words of scripts of a split, at the model's own rate: int64 [script, moment]."""
+    inputs: Inputs = model.inputs
+    inputs = replace(inputs, frames=round(inputs.frames * STEPS * STEP_S / DURATION_S))
+    out = []
+    for start in range(0, count, SCRIPTS):
+        scenes = [script(rng, STEPS, split) for _ in range(min(SCRIPTS, count - start))]
+        out.append(model.codes(scene_batch(scenes, inputs, texts=[""] * len(scenes))))
+    return torch.cat(out)
+
+
+def ask(model: Any, codes: Tensor, counts: Tensor, tally: Tally, ahead: tuple[int, ...] = AHEAD) -> None:
+    """Every moment from which all of ``ahead`` can be foreseen, given ``codes`` [script, moment]; ``counts`` [word]."""
+    moments, most = codes.shape[1], max(AMONG.values())
+    common = counts.argsort(descending=True, stable=True).tolist()[: most + 1]
+    for last in range(max(ahead) - 1, moments - max(ahead)):  # one earlier word at each pace, where there is one
+        for step in ahead:
+            said = foresee(model, codes[:, : last + 1], step).topk(most).indices
+            for i, (own, truth, now) in enumerate(
+                zip(said.tolist(), codes[:, last + step].tolist(), codes[:, last].tolist())
+            ):
+                answers = {
+                    "the model": own,
+                    "unigram": common,
+                    "copy the last word": [now, *(c for c in common if c != now)],
+                }
+                for name, k in AMONG.items():
+                    for who, answer in answers.items():
+                        tally.add(name.format(step, who), truth in answer[:k], i)
+
+
+def foresee(model: Any, seen: Tensor, step: int) -> Tensor:
+    """Scores of the word ``step`` moments after the last of ``seen`` [script, moment]: [script, code]."""
+    kept = seen.flip(1)[:, ::step].flip(1)
+    asked = torch.cat([kept, kept[:, :1]], dim=1)
+    hidden = torch.zeros_like(asked, dtype=torch.bool)
+    hidden[:, -1] = True
+    parts = [model.foresee(a, h)[:, -1] for a, h in zip(asked.split(SEQUENCES), hidden.split(SEQUENCES))]
+    return torch.cat(parts)
