@@ -10,10 +10,13 @@ from vtexplore.course import EXERCISES, check
 from vtexplore.errors import ConfigError
 from vtexplore.probes.answer import answer
 from vtexplore.probes.attend import attend
+from vtexplore.probes.cloze import ClozeResult
 from vtexplore.probes.fill_codes import FillCodesResult
 from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
+from vtexplore.probes.forecast import ForecastResult
 from vtexplore.probes.masking import masking
 from vtexplore.probes.match import MatchResult
+from vtexplore.probes.read_words import ReadWordsResult
 from vtexplore.probes.retrieve import retrieve
 
 
@@ -67,6 +70,51 @@ def test_a_head_that_looks_elsewhere(toy_model: Any, toy_clip: Any) -> None:
     mean = attend(toy_model, toy_clip, site="layers.0")
     assert "mean of several" in check("first_look.elsewhere", mean).why
     assert "no truth" in check("first_look.elsewhere", attend(toy_model, replace(toy_clip, truth=None))).why
+
+
+def _bare(kind: Any, **fields: Any) -> Any:
+    """A result that has only what a judge looks at."""
+    found = object.__new__(kind)
+    for name, value in fields.items():
+        object.__setattr__(found, name, value)
+    return found
+
+
+def test_two_clips_with_a_word_in_common() -> None:
+    one, other, far = (
+        _bare(ReadWordsResult, clip=c, codes=np.array(w), frames=np.zeros((2, 1, 1, 3)))
+        for c, w in (("one", [1, 2]), ("other", [2, 3]), ("far", [7, 8]))
+    )
+    assert "word 2" in check("visual_words.same_word", (one, other)).why
+    assert check("visual_words.same_word", (one, other)).right
+    assert "no word in common" in check("visual_words.same_word", (one, far)).why
+    assert "Take another one" in check("visual_words.same_word", (one, one)).why
+
+
+def test_a_gap_that_needs_the_clip() -> None:
+    def result(seen: list[float], blind: list[float], **other: Any) -> Any:
+        given = {"gaps": (0,), "truth": {"shape": ("disc",)}, "conditions": ("the clip", "no clip"), "shown": 2}
+        p = np.array([[seen, blind]], dtype=np.float32)
+        return _bare(ClozeResult, **(given | {"candidates": ("disc", "ring"), "p": p} | other))
+
+    found = check("visual_words.needed", result([0.9, 0.1], [0.2, 0.8]))
+    assert found.right and "'disc' with the clip, 'ring' without" in found.why
+    assert "says 'disc'" in check("visual_words.needed", result([0.9, 0.1], [0.8, 0.2])).why
+    assert "says 'ring'" in check("visual_words.needed", result([0.1, 0.9], [0.8, 0.2])).why
+    assert "not known" in check("visual_words.needed", result([0.9, 0.1], [0.2, 0.8], truth={})).why
+    assert "compare with" in check("visual_words.needed", result([0.9, 0.1], [0.2, 0.8], conditions=("the clip",))).why
+
+
+def test_a_moment_that_is_foreseen() -> None:
+    def result(model: int, truth: int, last: int = 0) -> Any:
+        p = np.eye(4, dtype=np.float32)[[model]]
+        given = {"ahead": (1,), "at": 0, "shown": 1, "codes": np.array([last]), "truth": np.array([truth])}
+        return _bare(ForecastResult, p=p, common=np.full(4, 0.25, np.float32), **given)
+
+    assert check("visual_words.foreseen", result(model=2, truth=2)).right
+    assert "little changed" in check("visual_words.foreseen", result(model=0, truth=0)).why
+    assert "not the true one" in check("visual_words.foreseen", result(model=1, truth=2)).why
+    assert "not the true one" in check("visual_words.foreseen", result(model=1, truth=-1)).why
 
 
 def _codes(copied: int) -> FillCodesResult:

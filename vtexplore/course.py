@@ -20,10 +20,13 @@ from vtexplore.data.text import plain, words_of
 from vtexplore.errors import ConfigError
 from vtexplore.probes.answer import OPTIONS, AnswerResult
 from vtexplore.probes.attend import AttendResult
+from vtexplore.probes.cloze import ClozeResult
 from vtexplore.probes.fill_codes import FillCodesResult
 from vtexplore.probes.fill_mask import FillMaskResult
+from vtexplore.probes.forecast import ForecastResult
 from vtexplore.probes.masking import MaskingResult
 from vtexplore.probes.match import MatchResult
+from vtexplore.probes.read_words import ReadWordsResult
 from vtexplore.probes.retrieve import EQUAL, RetrieveResult
 
 
@@ -114,6 +117,58 @@ def _elsewhere(answer: AttendResult) -> Verdict:
     if mass < chance:
         return Verdict(True, f"{where}. One head grounds words, another looks away; 'the' attention does not exist.")
     return Verdict(False, f"{where}: more than an even map. plot('head_grid') shows all heads at once.")
+
+
+# ── 01 visual words ───────────────────────────────────────────────────────────────────────────────
+
+
+def _same_word(one: ReadWordsResult, other: ReadWordsResult) -> Verdict:
+    """Two clips that look different, and share a visual word."""
+    if one.clip == other.clip and np.array_equal(one.frames, other.frames):
+        return Verdict(False, f"Both results are of the clip {one.clip}. Take another one.")
+    shared = sorted({int(w) for w in one.codes} & {int(w) for w in other.codes})
+    if shared:
+        return Verdict(
+            True, f"Both clips hold word {shared[0]}: what differs between those moments, no sentence of words can say."
+        )
+    return Verdict(
+        False,
+        "They have no word in common. What must two clips share for eyes that were taught who acts and what it does?",
+    )
+
+
+def _needed(answer: ClozeResult) -> Verdict:
+    """A gap that is filled rightly with the clip, and with none of the nulls."""
+    if not answer.truth:
+        return Verdict(False, "What happens in this clip is not known. Take a scene of the world, or an example clip.")
+    if not answer.conditions[1:]:
+        return Verdict(False, "There is nothing to compare with: leave against= as it is.")
+    for gap in range(len(answer.gaps)):
+        if answer.right(gap) and not any(answer.right(gap, condition=c) for c in answer.conditions[1:]):
+            said, blind = answer.top(gap, 1)[0][0], answer.top(gap, 1, answer.conditions[1])[0][0]
+            return Verdict(True, f"Gap {gap + 1}: '{said}' with the clip, '{blind}' without: language did not know.")
+    said = ", ".join(f"'{answer.top(gap, 1)[0][0]}'" for gap in range(len(answer.gaps)))
+    return Verdict(
+        False,
+        f"The model says {said}: either nothing of what happens, or the same without the clip. Try another clip, and "
+        "leave the gap where only eyes can help.",
+    )
+
+
+def _foreseen(answer: ForecastResult) -> Verdict:
+    """A moment that the model foresees and that is no copy of the last."""
+    for ahead in answer.ahead:
+        right = answer.right(ahead)
+        if right and right["the model"] and not right["copy"]:
+            return Verdict(True, f"{ahead} ahead: the model's first word is the true one, and not the last word again.")
+    if any((answer.right(a) or {}).get("copy") for a in answer.ahead):
+        return Verdict(
+            False, "Copying the last word was right: little changed. Ask where something begins or ends (at=…)."
+        )
+    return Verdict(
+        False,
+        "The model's first word is not the true one at any of these times. Ask at another moment (at=…), or a script.",
+    )
 
 
 # ── 02 attended masking ───────────────────────────────────────────────────────────────────────────
@@ -235,6 +290,9 @@ EXERCISES: dict[str, tuple[tuple[type, ...], Callable[..., Verdict]]] = {
     "first_look.guessed": ((FillMaskResult,), _guessed),
     "first_look.other_clip": ((FillMaskResult, FillMaskResult), _other_clip),
     "first_look.elsewhere": ((AttendResult,), _elsewhere),
+    "visual_words.same_word": ((ReadWordsResult, ReadWordsResult), _same_word),
+    "visual_words.needed": ((ClozeResult,), _needed),
+    "visual_words.foreseen": ((ForecastResult,), _foreseen),
     "masking.nothing_to_copy": ((FillCodesResult,), _nothing_to_copy),
     "masking.fooled": ((MatchResult,), _fooled),
     "masking.all_hidden": ((MaskingResult,), _all_hidden),

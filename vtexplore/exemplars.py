@@ -16,7 +16,7 @@ from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.tasks import scene_times
 from vtexplore.train import step_rng
 from vtexplore.visual_words import VisualWords
-from vtexplore.world import SHAPES_THEME, Scene, render, sample_scene
+from vtexplore.world import SHAPES_THEME, Scene, excerpt, render, sample_scene, script
 
 SIDE_PX = 128  # of a picture; nothing is read off it
 
@@ -25,8 +25,15 @@ Draw = Callable[[Any, int], np.ndarray]
 
 
 def word_scene(seed: int, clip: int) -> Scene:
-    """The scene of that number among those whose moments were clustered."""
-    return sample_scene(step_rng(seed, clip, 3_000))
+    """The scene of that number among those whose moments were clustered, all of 4 s.
+
+    Every other one is two steps of a script, in which things have moved, grown and turned before.
+    """
+    rng = step_rng(seed, clip, 3_000)
+    if clip % 2 == 0:
+        return sample_scene(rng)
+    whole = script(rng)
+    return excerpt(whole, int(rng.integers(len(whole.events) - 1)), 2, rng)
 
 
 def words_of(model: Any) -> VisualWords:
