@@ -116,3 +116,11 @@ def test_intervals_are_over_clips_not_items() -> None:
     rate = tally.rates()["x"]
     assert rate.value == 0.5 and rate.clips == 40
     assert 0.25 < rate.high - rate.low < 0.37  # ± 1.96 · √(.25/40) is .31 wide
+
+
+@pytest.mark.slow
+def test_processes_share_the_parts_and_find_the_same() -> None:
+    name = next(n for n in registry.names() if registry.shipped(n))
+    parts = ("words", "matching", "grounding")
+    alone, shared = (evaluate(name, n=8, seed=3, parts=parts, quiet=True, processes=p) for p in (1, 2))
+    assert alone.to_dict() == shared.to_dict()

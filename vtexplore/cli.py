@@ -285,6 +285,7 @@ def evaluate(
     n: Annotated[int, typer.Option("--n", min=1, help="How many clips.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Which clips.")] = 1,
     store: Annotated[bool, typer.Option("--store", help="Write what was found into the miniature's card.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Measure a miniature on scenes that it has never seen.
@@ -295,7 +296,7 @@ def evaluate(
     """
     from vtexplore.evaluate import evaluate as measure
 
-    found = measure(name, n=n, seed=seed)
+    found = measure(name, n=n, seed=seed, processes=processes)
     if store:
         found.store()
     if as_json:

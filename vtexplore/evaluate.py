@@ -83,7 +83,13 @@ OWN_SCENES = {"cloze", "forecasting", "grounding"}  # parts that draw scenes for
 
 
 def evaluate(
-    name: str, n: int = 2000, seed: int = 1, model: Any = None, parts: tuple[str, ...] = PARTS, quiet: bool = False
+    name: str,
+    n: int = 2000,
+    seed: int = 1,
+    model: Any = None,
+    parts: tuple[str, ...] = PARTS,
+    quiet: bool = False,
+    processes: int = 1,
 ) -> Evaluation:
     """Measure a family's miniature (or ``model`` in its place) on ``n`` fresh held-out scenes.
 
@@ -93,9 +99,13 @@ def evaluate(
     caption must find its own. Questions: of five answers, the right one. Grounding: where words look.
     Of who reads video in words: cloze, the shape and the verb in the gaps of a sentence; forecasting, which visual word
     comes next in longer videos.
+
+    ``processes`` share the parts of a miniature that is shipped; the figures are the same, part by part.
     """
     from tqdm.auto import tqdm
 
+    if processes > 1 and model is None and len(parts) > 1:
+        return _side_by_side(name, n, seed, parts, quiet, processes)
     model = load(name) if model is None else model
     heads = family(name).heads
     tally, found = Tally(), retrieval.Gallery()
@@ -106,14 +116,15 @@ def evaluate(
         for start in range(0, shared, SCENES):
             scenes = [sample_scene(rng, "heldout") for _ in range(min(SCENES, n - start))]
             looks = looks_of(model, scenes)
+            chance = {part: np.random.default_rng([seed, start, i]) for i, part in enumerate(PARTS)}
             if "word_logits" in heads and "words" in parts:
                 _masked_words(model, scenes, looks, tally, start)
             if "match_logits" in heads and "matching" in parts:
-                _matching(model, scenes, looks, tally, start, rng)
+                _matching(model, scenes, looks, tally, start, chance["matching"])
             if {"video_embedding", "text_embedding"} <= set(heads) and "retrieval" in parts:
                 found.add(model, scenes, looks)
             if "answer_embedding" in heads and "questions" in parts:
-                questions.choose(model, scenes, looks, tally, start, rng)
+                questions.choose(model, scenes, looks, tally, start, chance["questions"])
             bar.update(len(scenes))
         found.rank(tally)
         if hasattr(model, "foresee"):  # a model that reads video in words, one a moment
@@ -126,6 +137,25 @@ def evaluate(
     if "answer_embedding" in heads and "grounding" in parts:
         head["questions"] = questions.ground(model, n, seed, tally)
     return Evaluation(name, getattr(model, "weights_hash", None), seed, n, tally.rates(), head)
+
+
+def _side_by_side(name: str, n: int, seed: int, parts: tuple[str, ...], quiet: bool, processes: int) -> Evaluation:
+    """Each part in a process, so many at a time."""
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    from tqdm.auto import tqdm
+
+    threads = max(1, torch.get_num_threads() // processes)
+    with ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
+        slow_first = sorted(parts, key=lambda part: part not in ("questions", "grounding"))
+        waiting = {pool.submit(evaluate, name, n, seed, None, (part,), True): part for part in slow_first}
+        done = tqdm(as_completed(waiting), total=len(parts), unit="part", disable=quiet, desc=f"evaluating {name}")
+        found = {waiting[future]: future.result() for future in done}
+    whole = [found[part] for part in PARTS if part in found]
+    rates = {k: r for one in whole for k, r in one.rates.items()}
+    head: dict[str, Any] = next((one.grounding_head for one in whole if one.grounding_head), {})
+    return replace(whole[0], rates=rates, grounding_head=head)
 
 
 # ── the measurements ──────────────────────────────────────────────────────────────────────────────

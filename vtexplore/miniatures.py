@@ -226,6 +226,8 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
         model.take(visual_words(model, WORD_CLIPS if steps is None else WORD_CLIPS // 64, plan.seed, folder))
     usual, about = model.config, {}
     for number, (stage, how) in enumerate(plan.stages.items()):
+        if steps is not None:  # a trial needs no pool of thousands
+            how = replace(how, pool=min(how.pool, 2 * how.batch))
         model.config = replace(usual, **how.settings)
         slow = tuple((f"model.{prefix}", factor) for prefix, factor in how.slow)
         recipe = Recipe(steps or how.steps, how.batch, how.lr, seed=plan.seed + number, slow=slow)
