@@ -16,6 +16,15 @@ PRETRAINING = Pretraining(
     stages={
         "nouns, single frames": Stage(1500, 1e-3, 128, slow=SLOW, settings={"nouns": 1.0, "inputs": STILLS}),
         "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0}),
+        "verbs, single objects": Stage(
+            800,
+            1e-3,
+            64,
+            slow=SLOW,
+            settings={"nouns": 0.1},
+            scenes={"objects": 1, "form": "one"},
+            spotlight=1.0,
+        ),
         "verbs": Stage(2000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}),
     },
     group=1,
