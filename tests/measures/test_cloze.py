@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +13,12 @@ from torch import Tensor
 
 from vtexplore import registry
 from vtexplore.data.text import vocabulary
-from vtexplore.measures.cloze import cloze
+from vtexplore.measures.cloze import cloze, even_scene
 from vtexplore.measures.forecasting import ask, foresee
 from vtexplore.measures.tally import Tally
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Batch, Output, Stream
-from vtexplore.world import sample_scene
+from vtexplore.world import SHAPES_THEME
 
 COUNT, SEED = 24, 5
 KNOWN = vocabulary("world")
@@ -34,7 +35,7 @@ class Oracle:
 
     def __init__(self) -> None:
         rng = np.random.default_rng([SEED, 0xC102])
-        self.scenes = [sample_scene(rng, "heldout", form="one") for _ in range(COUNT)]
+        self.scenes = [even_scene(rng) for _ in range(COUNT)]
         batch = scene_batch(self.scenes, self.inputs)
         self.told = dict(zip(self.keys(batch), self.scenes, strict=True))
 
@@ -128,3 +129,12 @@ def test_every_so_many_words_are_kept_counted_from_the_last() -> None:
     foresee(SimpleNamespace(foresee=listen), torch.arange(8)[None], 3)
     codes, hidden = seen[0]
     assert codes[0, :-1].tolist() == [1, 4, 7] and hidden[0].tolist() == [False] * 3 + [True]
+
+
+def test_every_verb_is_shown_as_often_as_any_other() -> None:
+    rng = np.random.default_rng(0)
+    scenes = [even_scene(rng) for _ in range(400)]
+    assert all(len(s.events) == 1 and s.is_heldout() for s in scenes)
+    verbs = Counter(s.theme.actions[s.events[0].kind].says[0] for s in scenes)
+    assert len(verbs) == len({SHAPES_THEME.actions[k].says[0] for k in SHAPES_THEME.kinds(1)})
+    assert max(verbs.values()) < 2 * min(verbs.values())

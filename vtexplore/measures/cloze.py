@@ -1,9 +1,10 @@
 """Zero-shot action classification by a sentence with gaps (VideoBERT, Sun et al., arXiv 1904.01766, table 1).
 
 The sentence is "the [MASK] [MASK] [MASK]", the scene has a single event, and all gaps are asked at once: is the shape
-among the likeliest words of the second, and the verb among those of the third? All words of the vocabulary are
-candidates, and every annotator's word is right; words of several pieces are not, neither as answers nor as truth. The
-same sentence without the clip is what the language alone would say.
+among the likeliest words of the second, and the verb among those of the third? Scenes show every verb as often as any
+other, or "slides" would be a good guess. All words of the vocabulary are candidates, and every annotator's word is
+right; words of several pieces are not, neither as answers nor as truth. The same sentence without the clip is what the
+language alone would say.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vtexplore.probes.cloze import TEMPLATE, names_of
 from vtexplore.probes.fill_mask import hidden
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Stream
-from vtexplore.world import Scene, sample_scene
+from vtexplore.world import SHAPES_THEME, Scene, Theme, sample_scene
 
 ASKED = {"noun": (1, "shape"), "verb": (2, "verb")}  # which gap, and the role of the word that fills it
 AMONG = {"first": 1, "among five": 5}
@@ -31,8 +32,17 @@ def cloze(model: Any, n: int, seed: int, tally: Tally) -> None:
     """On ``n`` held-out scenes of one event: with the clip, without it, and with another's."""
     rng = np.random.default_rng([seed, 0xC102])
     for start in range(0, n, SCENES):
-        scenes = [sample_scene(rng, "heldout", form="one") for _ in range(min(SCENES, n - start))]
+        scenes = [even_scene(rng) for _ in range(min(SCENES, n - start))]
         _ask(model, scenes, tally, start)
+
+
+def even_scene(rng: np.random.Generator, theme: Theme = SHAPES_THEME) -> Scene:
+    """A held-out scene of one event, every verb as likely as any other: four directions share "slides"."""
+    verbs: dict[Any, list[str]] = {}
+    for kind in theme.kinds(1):
+        verbs.setdefault(theme.actions[kind].says[0], []).append(kind)
+    chosen = list(verbs.values())[int(rng.integers(len(verbs)))]
+    return sample_scene(rng, "heldout", theme=theme, form="one", kinds=[chosen[int(rng.integers(len(chosen)))]])
 
 
 def _ask(model: Any, scenes: list[Scene], tally: Tally, first: int) -> None:
