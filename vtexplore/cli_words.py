@@ -16,7 +16,7 @@ Many = Annotated[int, typer.Option("--top", min=1, help="How many words to show.
 def cloze(
     clip: ClipName,
     template: Annotated[
-        str | None, typer.Argument(help='A sentence with gaps; left out: "the [MASK] [MASK] [MASK]".')
+        str | None, typer.Argument(help='A sentence with gaps; left out: "the [MASK] [MASK] [MASK] [MASK]".')
     ] = None,
     model: Reader = "videobert",
     among: Annotated[list[str] | None, typer.Option(help="A word to choose; give several. Left out: all.")] = None,
@@ -30,7 +30,7 @@ def cloze(
 
     \b
     Example:
-      vtexplore cloze clip.mp4 "the [MASK] [MASK] [MASK]" --other world:4 -o gaps.png
+      vtexplore cloze clip.mp4 "the [MASK] [MASK] [MASK] [MASK]" --other world:4 -o gaps.png
     """
     refuse_ending(out)
     from vtexplore.probes.cloze import TEMPLATE

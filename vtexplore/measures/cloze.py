@@ -1,10 +1,11 @@
 """Zero-shot action classification by a sentence with gaps (VideoBERT, Sun et al., arXiv 1904.01766, table 1).
 
-The sentence is "the [MASK] [MASK] [MASK]", the scene has a single event, and all gaps are asked at once: is the shape
-among the likeliest words of the second, and the verb among those of the third? Scenes show every verb as often as any
-other, or "slides" would be a good guess. All words of the vocabulary are candidates, and every annotator's word is
-right; words of several pieces are not, neither as answers nor as truth. The same sentence without the clip is what the
-language alone would say.
+The sentence is "the [MASK] [MASK] [MASK] [MASK]", the scene has a single event, and all gaps are asked at once: is the
+shape among the likeliest words of the second, and the verb among those of the third? (The fourth is for where to, which
+colour, or "now": no caption of this world ends with a bare verb.) Scenes show every verb as often as any other, or
+"slides" would be a good guess. All words of the vocabulary are candidates, and every annotator's word is right; words
+of several pieces are not, neither as answers nor as truth. The same sentence without the clip is what the language
+alone would say.
 """
 
 from __future__ import annotations

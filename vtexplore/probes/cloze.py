@@ -1,6 +1,6 @@
 """What happens here? A sentence with several gaps, all asked at once, with the clip and without it.
 
-    result = cloze(model, clip, "the [MASK] [MASK] [MASK]")
+    result = cloze(model, clip, "the [MASK] [MASK] [MASK] [MASK]")
     result.top(2)           the five likeliest words in the last gap, with the clip
     result.right(2)         whether the likeliest names something that happens, in any annotator's words
 
@@ -27,7 +27,7 @@ from vtexplore.probes.fill_mask import MASK, ONE_CASE, ask, check_conditions, cr
 from vtexplore.types import Clip, Phrase
 from vtexplore.world import GARDEN_THEME, SHAPES_THEME, Theme
 
-TEMPLATE = "the [MASK] [MASK] [MASK]"
+TEMPLATE = "the [MASK] [MASK] [MASK] [MASK]"
 ROLES = ("colour", "shape", "verb")
 OTHERS = "other clips"
 

@@ -18,8 +18,12 @@ PRETRAINING = Pretraining(
             scenes={"form": "one"}, pool=6_000, scripts=0.5, lengths=(1,),
         ),
         "all": Stage(
-            3500, 1.2e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": 16},
+            3500, 1.2e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": 8},
             pool=8_000, scripts=0.6, lengths=(1, 1, 2, 5, 8),
+        ),
+        "all, warm restart": Stage(
+            6000, 1e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": 8},
+            pool=10_000, scripts=0.6, lengths=(1, 1, 2, 5, 8),
         ),
     },
     group=4,
