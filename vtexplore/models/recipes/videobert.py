@@ -1,9 +1,9 @@
 """How VideoBERT's miniature is pretrained: its eyes once, its visual words once, then one BERT on pairs.
 
 What a sentence is about lies in a few moments. Single events come first, whose sentence and moments can hardly be
-about anything else, and whose wrong sentence may come from anywhere; then two neighbouring steps joined into one
-sentence, captions in every form, and wrong sentences from the same video. Longer excerpts have no words: these are
-for what comes next.
+about anything else; then captions in every form, two neighbouring steps joined into one sentence, and wrong sentences
+from the same video; at last wrong ones from anywhere again. Longer excerpts have no words: these are for what comes
+next.
 """
 
 from vtexplore.registry import Pretraining, Stage
@@ -21,8 +21,8 @@ PRETRAINING = Pretraining(
             3500, 1.2e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": 8},
             pool=8_000, scripts=0.6, lengths=(1, 1, 2, 5, 8),
         ),
-        "all, warm restart": Stage(
-            6000, 1e-3, 64, slow=FROZEN, rates=RATES, settings={"match_groups": 8},
+        "all, any wrong sentence": Stage(
+            5000, 1e-3, 64, weight={"match": 2.0}, slow=FROZEN, rates=RATES, settings={"match_groups": None},
             pool=10_000, scripts=0.6, lengths=(1, 1, 2, 5, 8),
         ),
     },
@@ -39,8 +39,10 @@ PRETRAINING = Pretraining(
         "sentences are captions of clips, and of one or two steps of scripts; two steps are told in one sentence in "
         "either order (transcribed speech, neighbours joined at random)",
         "every 1st to 5th visual word, but never fewer than three are left if there were three",
-        "wrong sentences come from the same script, or from a clip that differs in one thing (unknown)",
-        "lr 1.5e-3 and 1.2e-3, each stage with warm-up and cosine, weight decay 0.05 (1e-5, linear)",
+        "wrong sentences come from anywhere, in the second stage from the same script, or from a clip that differs in "
+        "one thing (unknown)",
+        "alignment weighs 2 in the last stage (unknown)",
+        "lr 1.5e-3 to 1e-3, each stage with warm-up and cosine, weight decay 0.05 (1e-5, linear)",
         "5 % of videos dropped, no dropout (none, 0.1): scenes are told anew each time",
     ),
 )  # fmt: skip
