@@ -62,3 +62,33 @@ def test_a_bar_that_is_not_reached_says_so(monkeypatch: pytest.MonkeyPatch) -> N
         "matching, order: the clip",
         "strongest patch on the named thing",
     ]
+
+
+def test_who_reads_moments_has_bars_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {
+        "masked words: the clip": _rate(0.5),
+        "matching, order: the clip": _rate(0.5),
+        "alignment: the clip": _rate(0.8),
+        "cloze noun, first: the clip": _rate(0.6),
+        "cloze noun, first: no clip (hidden)": _rate(0.19),
+        "cloze verb, first: the clip": _rate(0.5),
+        "cloze verb, first: no clip (hidden)": _rate(0.2),
+        "forecast, 1 ahead, among five: the model": _rate(0.5),
+        "forecast, 1 ahead, among five: unigram": _rate(0.1),
+        "forecast, 1 ahead, among five: copy the last word": _rate(0.485),
+        "first guess, 1 ahead: the model": _rate(0.4),
+    }
+    head = {"site": "fusion.layers.1", "head": 2, "clips": 9, "metrics": {"mass": _rate(0.1)}}
+    found = {"weights": "0123456789", "seed": 1, "clips": 2000, "rates": rates, "grounding_head": head}
+    monkeypatch.setattr(readme.registry, "shipped", lambda name: True)
+    monkeypatch.setattr(readme.registry, "card", lambda name: {"title": "T", "heldout": found})
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in readme.results().splitlines()}
+    assert rows["masked words: the clip"].endswith("| – |") and rows["matching, order: the clip"].endswith("| – |")
+    assert rows["cloze noun, first: the clip"].endswith("| ≥ 3 × without the clip |")
+    assert not any(name.startswith(("attention", "strongest", "first guess")) for name in rows)
+    missed = [name for name, line in rows.items() if "not reached" in line]
+    assert missed == [
+        "alignment: the clip",
+        "cloze verb, first: the clip",
+        "forecast, 1 ahead, among five: the model",
+    ]
