@@ -202,10 +202,11 @@ def _matching(
                 rows.append(i)
                 kinds.append(kind)
     batch = texts_beside(looks.batch, texts, model.inputs)
+    absolute = "alignment" in family(model.name).objectives  # a score above 0 means "aligned"
     for look in ("true", "wrong"):
         scores = torch.cat([out.match_logits for _, out in ask(model, looks.videos[look], rows, batch)])
         for kind, row, score in zip(kinds, rows, scores.tolist(), strict=True):
-            if "alignment" in family(model.name).objectives and kind in ("true caption", "random caption"):
+            if absolute and kind in ("true caption", "random caption"):
                 tally.add(f"alignment: {SHOWN[look]}", (score > 0) == (kind == "true caption"), first + row)
             if kind != "true caption":
                 own = float(scores[row])

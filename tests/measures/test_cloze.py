@@ -14,8 +14,9 @@ from torch import Tensor
 from vtexplore import registry
 from vtexplore.data.text import vocabulary
 from vtexplore.measures.cloze import cloze, even_scene
-from vtexplore.measures.forecasting import ask, foresee
+from vtexplore.measures.forecasting import ask
 from vtexplore.measures.tally import Tally
+from vtexplore.probes.forecast import foresee
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Batch, Output, Stream
 from vtexplore.world import SHAPES_THEME

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vtexplore.measures.tally import Tally
+from vtexplore.probes.forecast import foresee
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Inputs
 from vtexplore.world import script
@@ -56,7 +57,8 @@ def ask(model: Any, codes: Tensor, counts: Tensor, tally: Tally, ahead: tuple[in
     common = counts.argsort(descending=True, stable=True).tolist()[: most + 1]
     for last in range(max(ahead) - 1, moments - max(ahead)):  # one earlier word at each pace, where there is one
         for step in ahead:
-            said = foresee(model, codes[:, : last + 1], step).topk(most).indices
+            parts = [foresee(model, some, step) for some in codes[:, : last + 1].split(SEQUENCES)]
+            said = torch.cat(parts).topk(most).indices
             for i, (own, truth, now) in enumerate(
                 zip(said.tolist(), codes[:, last + step].tolist(), codes[:, last].tolist())
             ):
@@ -68,13 +70,3 @@ def ask(model: Any, codes: Tensor, counts: Tensor, tally: Tally, ahead: tuple[in
                 for name, k in AMONG.items():
                     for who, answer in answers.items():
                         tally.add(name.format(step, who), truth in answer[:k], i)
-
-
-def foresee(model: Any, seen: Tensor, step: int) -> Tensor:
-    """Scores of the word ``step`` moments after the last of ``seen`` [script, moment]: [script, code]."""
-    kept = seen.flip(1)[:, ::step].flip(1)
-    asked = torch.cat([kept, kept[:, :1]], dim=1)
-    hidden = torch.zeros_like(asked, dtype=torch.bool)
-    hidden[:, -1] = True
-    parts = [model.foresee(a, h)[:, -1] for a, h in zip(asked.split(SEQUENCES), hidden.split(SEQUENCES))]
-    return torch.cat(parts)

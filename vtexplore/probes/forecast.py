@@ -131,16 +131,21 @@ def forecast(
     )
 
 
-def _ask(model: Any, seen: torch.Tensor, step: int, count: int) -> np.ndarray:
-    """p of each of ``count`` words ``step`` moments after the last of ``seen`` [moment]: float32 [word]."""
-    kept = seen.flip(0)[::step].flip(0)
-    codes = torch.cat([kept, kept[-1:]])[None]  # what stands at the last place is hidden
+def foresee(model: Any, seen: torch.Tensor, step: int) -> torch.Tensor:
+    """Scores of the word ``step`` moments after the last of ``seen`` [clip, moment], at that pace: [clip, code]."""
+    kept = seen.flip(1)[:, ::step].flip(1)
+    codes = torch.cat([kept, kept[:, -1:]], dim=1)  # what stands at the last place is hidden
     hidden = torch.zeros_like(codes, dtype=torch.bool)
     hidden[:, -1] = True
-    home = next(model.parameters()).device
+    logits: torch.Tensor = model.foresee(codes, hidden)
+    return logits[:, -1]
+
+
+def _ask(model: Any, seen: torch.Tensor, step: int, count: int) -> np.ndarray:
+    """p of each of ``count`` words ``step`` moments after the last of ``seen`` [moment]: float32 [word]."""
     with torch.inference_mode():
-        logits: torch.Tensor = model.foresee(codes.to(home), hidden.to(home))
-    return np.asarray(logits[0, -1, :count].float().softmax(-1).cpu(), dtype=np.float32)
+        logits = foresee(model, seen[None].to(next(model.parameters()).device), step)
+    return np.asarray(logits[0, :count].float().softmax(-1).cpu(), dtype=np.float32)
 
 
 def _counts(counts: Sequence[int] | None, seen: torch.Tensor, codes: int) -> tuple[np.ndarray, str]:
