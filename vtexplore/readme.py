@@ -43,7 +43,7 @@ BARS = {  # what a miniature was built to; the end of the interval that is neare
     "alignment: the clip": 0.85,
 }
 PLACES = ("masked", "matching")  # bars of these kinds are for families whose words see places of a video
-CLOZE, TIMES = "cloze {}, first: the clip", 3  # asked of who reads moments; times as often as without the clip
+CLOZE, TIMES = "cloze noun, first: the clip", 3  # asked of who reads moments; times as often as without the clip
 FORECAST, BASELINES = "the model", ("unigram", "copy the last word")
 NULLS = {f"masked words: {c}" for c in ("no clip (hidden)", "no clip (even colour)", "a wrong clip")}
 BELOW, MASS, POINTING = 0.45, 4, 0.75  # nulls below the clip; times an even map; share of words
@@ -71,7 +71,7 @@ def _bar(key: str, rates: dict[str, Any]) -> str:
 
 
 def _reads_moments(rates: dict[str, Any]) -> bool:
-    return CLOZE.format("noun") in rates
+    return CLOZE in rates
 
 
 def _sees_places(rates: dict[str, Any]) -> bool:

@@ -52,6 +52,11 @@ def scene_times(inputs: Inputs, duration_s: float) -> np.ndarray:
     return duration_s * (step + 0.5) / inputs.frames
 
 
+def inputs_for(inputs: Inputs, duration_s: float) -> Inputs:
+    """What a family wants to see of a longer video: as many frames a second as of a clip of the world."""
+    return replace(inputs, frames=round(inputs.frames * duration_s / DURATION_S))
+
+
 def scene_batch(
     scenes: Sequence[Scene], inputs: Inputs, texts: Sequence[str] | None = None, blank: bool = False
 ) -> Batch:
@@ -210,9 +215,7 @@ class Pretrain(Task):
             self.scripts = Scripts(Pool.fill(longer, self._features, quiet), STEPS, self.stage.lengths)
 
     def _inputs(self, scenes: Sequence[Scene]) -> Inputs:
-        """What the family wants to see of these: as many frames a second as of a clip."""
-        inputs: Inputs = self.model.config.inputs
-        return replace(inputs, frames=round(inputs.frames * scenes[0].duration_s / DURATION_S))
+        return inputs_for(self.model.config.inputs, scenes[0].duration_s)
 
     def _features(self, scenes: Sequence[Scene]) -> Tensor:
         batch = scene_batch(scenes, self._inputs(scenes), texts=[""] * len(scenes))

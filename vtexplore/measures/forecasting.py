@@ -8,7 +8,6 @@ commonest words of training scripts).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from torch import Tensor
 
 from vtexplore.measures.tally import Tally
 from vtexplore.probes.forecast import foresee
-from vtexplore.tasks import scene_batch
-from vtexplore.types import Inputs
+from vtexplore.tasks import inputs_for, scene_batch
 from vtexplore.world import script
 from vtexplore.world.act import DURATION_S
 from vtexplore.world.script import STEP_S
@@ -42,8 +40,7 @@ def forecasting(model: Any, n: int, seed: int, tally: Tally) -> None:
 
 def script_codes(model: Any, count: int, split: str, rng: np.random.Generator) -> Tensor:
     """The visual words of scripts of a split, at the model's own rate: int64 [script, moment]."""
-    inputs: Inputs = model.inputs
-    inputs = replace(inputs, frames=round(inputs.frames * STEPS * STEP_S / DURATION_S))
+    inputs = inputs_for(model.inputs, STEPS * STEP_S)
     out = []
     for start in range(0, count, SCRIPTS):
         scenes = [script(rng, STEPS, split) for _ in range(min(SCRIPTS, count - start))]
