@@ -20,7 +20,7 @@ PACKAGE = ROOT / "vtexplore"
 
 # From the ground up. A room imports from its own floor and from those below it, never from above.
 FLOORS = (
-    {"errors", "assets", "files", "types"},
+    {"errors", "assets", "files", "statistics", "types"},
     {"blocks", "objectives", "data", "world", "registry", "weights", "visual_words"},
     {"models", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
     {"probes", "measures", "evaluate"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toy import toy_clip as make_clip
 
 from vtexplore.errors import ConfigError
-from vtexplore.probes.grounding import GroundingResult, bootstrap, ground, grounding, named_things, overlap
+from vtexplore.probes.grounding import GroundingResult, ground, grounding, named_things, overlap
 from vtexplore.types import Tokens
 
 
@@ -114,24 +114,6 @@ def test_function_words_name_nothing(toy_clip: Any) -> None:
 
 
 # ── many clips ──
-
-
-def test_the_bootstrap_draws_clips_with_all_their_items() -> None:
-    values = np.array([[0.0], [0.0], [0.0], [1.0]])
-    mean, low, high = bootstrap(values, np.array([0, 0, 0, 1]), resamples=4000)
-    assert mean[0] == 0.25 and low[0] == 0 and high[0] == 1  # one of two clips is often drawn twice
-    mean, low, high = bootstrap(np.random.rand(400, 2, 3), np.arange(400))
-    assert mean.shape == (2, 3) and ((low < mean) & (mean < high)).all() and (high - low < 0.1).all()
-    again = bootstrap(np.full((5, 1), np.nan), np.arange(5))
-    assert np.isnan(again).all()
-
-
-def test_the_bootstrap_covers_what_it_should() -> None:
-    """95 % intervals of the mean of 60 uniform numbers hold 0.5 about 95 times in a hundred."""
-    rng = np.random.default_rng(0)
-    values = rng.random((60, 300))
-    _, low, high = bootstrap(values, np.arange(60))
-    assert 0.9 < ((low < 0.5) & (high > 0.5)).mean() < 0.985
 
 
 def test_the_head_that_looks_is_found_over_a_set(toy_model: Any) -> None:

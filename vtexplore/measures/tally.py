@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vtexplore.probes.grounding import bootstrap
+from vtexplore.statistics import bootstrap
 
 
 @dataclass(frozen=True)

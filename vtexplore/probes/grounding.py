@@ -28,6 +28,7 @@ from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._ask import SMALL, about, pooling
 from vtexplore.probes._result import Result
 from vtexplore.record import frames_of, record
+from vtexplore.statistics import bootstrap
 from vtexplore.types import Clip, Tokens
 
 EMPTY_ROLES = {"function", "connective", "background"}  # "the" may point at a thing; it does not say what it is
@@ -125,33 +126,6 @@ def named_things(clip: Clip, words: Sequence[str]) -> tuple[tuple[str, ...], tup
 
 
 # ── many clips ────────────────────────────────────────────────────────────────────────────────────
-
-
-def bootstrap(
-    values: np.ndarray, clips: np.ndarray, resamples: int = 1000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and 95 % interval over clips of ``values`` [item, …]; NaN items do not count.
-
-    ``clips`` [item] says which clip an item belongs to: clips are drawn, with all their items (percentile
-    bootstrap of the ratio of sums, vectorised as one product of matrices). Returns mean, low, high […].
-    """
-    ids, at = np.unique(clips, return_inverse=True)
-    flat = values.reshape(len(values), -1)
-    real = ~np.isnan(flat)
-    sums, counts = np.zeros((2, len(ids), flat.shape[1]))
-    np.add.at(sums, at, np.where(real, flat, 0))
-    np.add.at(counts, at, real)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=resamples).astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (drawn @ sums) / (drawn @ counts)  # [resample, column]
-        mean = sums.sum(axis=0) / counts.sum(axis=0)
-    empty = counts.sum(axis=0) == 0
-    low, high = np.full((2, flat.shape[1]), np.nan)
-    if not empty.all():
-        low[~empty], high[~empty] = np.nanpercentile(means[:, ~empty], [2.5, 97.5], axis=0)
-    shape = values.shape[1:]
-    return mean.reshape(shape), low.reshape(shape), high.reshape(shape)
 
 
 @dataclass(frozen=True)

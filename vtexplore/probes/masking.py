@@ -31,8 +31,9 @@ from vtexplore.objectives.masked_words import choose
 from vtexplore.probes._ask import SMALL, about, notices, split, text_of
 from vtexplore.probes._result import Result
 from vtexplore.probes.attend import AttendResult, grid_of
-from vtexplore.probes.grounding import MASK_PX, bootstrap, overlap
+from vtexplore.probes.grounding import MASK_PX, overlap
 from vtexplore.record import record
+from vtexplore.statistics import bootstrap
 from vtexplore.types import Batch, Clip, Tokens
 
 STRATEGIES = ("attended", "blockwise", "random")

@@ -30,8 +30,8 @@ from vtexplore.errors import ConfigError
 from vtexplore.objectives.contrastive import cosine
 from vtexplore.probes._ask import SMALL, about, needs, notices, text_of
 from vtexplore.probes._result import Result
-from vtexplore.probes.grounding import bootstrap
 from vtexplore.record import beside
+from vtexplore.statistics import bootstrap
 from vtexplore.types import Clip
 
 DIRECTIONS = ("text to video", "video to text")

@@ -17,7 +17,7 @@ PRETRAINING = Pretraining(
         "nouns, single frames": Stage(1500, 1e-3, 128, slow=SLOW, settings={"nouns": 1.0, "inputs": STILLS}),
         "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0}),
         "verbs, single objects": Stage(
-            800,
+            1200,
             1e-3,
             64,
             slow=SLOW,
@@ -25,7 +25,7 @@ PRETRAINING = Pretraining(
             scenes={"objects": 1, "form": "one"},
             spotlight=1.0,
         ),
-        "verbs": Stage(2000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}),
+        "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}),
     },
     group=1,
     drop=0.0,
