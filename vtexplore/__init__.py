@@ -44,6 +44,7 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "retrieve": ("vtexplore.probes.retrieve", "retrieve"),
     "masking": ("vtexplore.probes.masking", "masking"),
     "compare_masking": ("vtexplore.probes.masking", "compare_masking"),
+    "explore": ("vtexplore.widgets.explorer", "explore"),
 }
 
 __all__ = ["__version__", *_VERBS]

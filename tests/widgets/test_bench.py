@@ -1,0 +1,140 @@
+"""What is sent to a page, and what is answered: held to the probes, without a browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from vtexplore.errors import ConfigError, TextError
+from vtexplore.widgets._joined import MODULES, SCRIPT, joined
+from vtexplore.widgets.bench import Bench, quantised, rearranged
+from vtexplore.widgets.page import page
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def bench(toy_model: Any, toy_clip: Any) -> Bench:
+    return Bench(toy_model, toy_clip)
+
+
+# ── numbers ──
+
+
+@given(hnp.arrays(np.float32, (3, 7), elements=st.floats(0, 1, width=32)))
+def test_rows_lose_at_most_a_255th_of_their_top(rows: np.ndarray) -> None:
+    steps, tops = quantised(rows)
+    assert (np.abs(steps / 255 * tops[:, None] - rows) <= tops[:, None] / 255 + 1e-9).all()
+
+
+@pytest.mark.parametrize("rows", [np.full((1, 256), 1 / 256), np.eye(1, 256), np.zeros((1, 256))])
+def test_flat_and_peaked_rows_survive(rows: np.ndarray) -> None:
+    steps, tops = quantised(rows)
+    assert np.allclose(steps / 255 * tops[:, None], rows, atol=rows.max() / 255)
+
+
+def test_the_bytes_are_what_the_page_cuts_up(bench: Bench) -> None:
+    scene, sent = bench.scene(), bench.numbers()
+    lines = sum(look["heads"] for look in scene["looks"]) * len(scene["words"])
+    patches = int(np.prod(scene["grid"]))
+    assert len(sent) == 4 * lines * (1 + len(scene["statistics"])) + 2048 + lines * patches
+    tops = np.frombuffer(sent, "<f4", lines).reshape(-1, len(scene["words"]))
+    rows = np.frombuffer(sent, np.uint8, offset=len(sent) - lines * patches).reshape(*tops.shape, patches)
+    look = next(look for look in scene["looks"] if look["site"] == "layers.1")
+    heat = bench.result.heat("red", "layers.1", 1)
+    found = rows[look["first"] + 1, 1] / 255 * tops[look["first"] + 1, 1]
+    assert np.allclose(found.reshape(heat.shape), heat, atol=heat.max() / 255)
+
+
+def test_the_statistic_is_the_probes_score(bench: Bench) -> None:
+    scene = bench.scene()
+    (named,) = [s for s in bench.statistics if s["name"] == "on the named thing"]
+    grid = bench.result.head_grid("red")
+    for look in [look for look in scene["looks"] if not look["method"]]:
+        own = named["values"][look["first"] : look["first"] + look["heads"], 1]
+        assert own == pytest.approx(grid.scores[grid.sites.index(look["site"]), : look["heads"]])
+    assert named["chance"][1] == pytest.approx(grid.chance)
+    assert named["chance"][0] is None and np.isnan(named["values"][:, 0]).all()  # "the" names nothing
+
+
+def test_the_scene_is_plain_and_whole(bench: Bench) -> None:
+    scene = json.loads(json.dumps(bench.scene()))
+    assert scene["can"]["fill"] and len(scene["frames"]) == scene["grid"][0]
+    assert {look["site"] for look in scene["looks"]} >= {"layers.0", "layers.1"}
+    outline = scene["outlines"][0][0]
+    assert re.fullmatch(r"(M[\d. L-]+Z ?)+", outline), outline
+
+
+# ── answers ──
+
+
+def test_a_clip_in_another_order(toy_clip: Any) -> None:
+    times = [0.5, 1.5, 2.5, 3.5]
+    as_is = toy_clip.sample(times, 32)
+    assert rearranged(toy_clip, times, [0, 1, 2, 3]) is toy_clip
+    other = rearranged(toy_clip, times, [3, 0, 0, 2])
+    assert np.array_equal(other.sample(times, 32), as_is[[3, 0, 0, 2]])
+    near = other.sample([0.6, 1.4], 32)  # what lies near a moment goes with it
+    assert np.array_equal(near, toy_clip.sample([3.6, 0.4], 32))
+    with pytest.raises(ConfigError, match="names each place"):
+        rearranged(toy_clip, times, [0, 1])
+
+
+def test_a_word_is_filled_as_the_probe_does(bench: Bench, toy_model: Any, toy_clip: Any) -> None:
+    from vtexplore.probes.fill_mask import fill_mask
+
+    found, probe = bench.answer({"ask": "fill", "word": 1}), fill_mask(toy_model, toy_clip, word=1)
+    assert found["words"][0] == probe.top(1)[0][0] and found["conditions"] == list(probe.conditions)
+    assert found["p"][0][0] == pytest.approx(probe.top(1)[0][1])
+
+
+def test_another_text_is_another_bench(bench: Bench) -> None:
+    other = bench.answer({"ask": "text", "text": "the blue square"})
+    assert other.scene()["words"] == ["the", "blue", "square"]
+    with pytest.raises(TextError):
+        bench.answer({"ask": "text", "text": "  "})
+    with pytest.raises(ConfigError, match="answers fill, order, text"):
+        bench.answer({"ask": "eval"})
+
+
+def test_what_is_selected_is_drawn(bench: Bench, tmp_path: Path) -> None:
+    picture = bench.picture({"word": 5, "site": "layers.1", "head": 0, "order": [0], "text": ""})
+    assert "layers.1" in picture.alt and "head 0" in picture.alt
+    picture.save(tmp_path / "x.svg")
+
+
+# ── the page ──
+
+
+def test_the_page_is_one_file_and_text_stays_text(toy_model: Any, toy_clip: Any, tmp_path: Path) -> None:
+    evil = "</script><img src=x onerror=alert(1)>"
+    clip = replace(toy_clip, name=evil)
+    text = page([Bench(toy_model, clip)], tmp_path / "x.html").read_text("utf-8")
+    assert evil not in text and "<img src=x" not in text
+    assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//""", text), "the page asks the network"
+
+
+def test_modules_join_to_one() -> None:
+    assert "import " not in re.sub(r"//.*|/\*.*?\*/|\* .*", "", SCRIPT).replace("import(", "")
+    assert SCRIPT.count("export ") == 1 and SCRIPT.rstrip().endswith("export default { render };")
+    tops = [
+        re.findall(r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", joined([m]), re.M) for m in MODULES
+    ]
+    names = [name for some in tops for name in some]
+    assert len(names) == len(set(names)), "two modules name the same thing"
+
+
+def test_pure_functions_by_node() -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed: the functions of the page are not tested")
+    done = subprocess.run(["node", "--test", str(HERE / "kit.test.mjs")], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-4000:]

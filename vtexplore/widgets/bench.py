@@ -1,0 +1,329 @@
+"""What there is to see on a bench, and the answers to what is asked there. No browser and no widget library.
+
+    bench = Bench(model, clip, text)
+    bench.scene(), bench.numbers()                   what is sent once: words, frames, and all heads' attention
+    bench.answer({"ask": "order", "order": [2, 0, 1, 3]})
+
+Attention travels as 255ths of the largest weight of its row [look · head, word]: off by half of 1/255 of that at most.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+
+from vtexplore.data.prepare import prepare
+from vtexplore.errors import ConfigError, TextError, Unsupported
+from vtexplore.probes._ask import needs
+from vtexplore.probes.attend import AttendResult, Look, attend
+from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
+from vtexplore.probes.grounding import grounding
+from vtexplore.record import beside
+from vtexplore.types import Clip, Output
+from vtexplore.views import head_grid, masked_word, overlay
+from vtexplore.views.picture import origin
+
+STEPS = 255
+QUALITY = 88  # of the frames, as JPEG
+
+
+# ── a clip in another order ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Rearranged:
+    """A source whose moments around ``times_s`` [slot] are played in another order: slot i shows slot ``order[i]``.
+
+    What a model sees between two slots goes with the nearer one, so that a token of several frames moves as a whole.
+    """
+
+    source: Any
+    duration_s: float
+    times_s: tuple[float, ...]
+    order: tuple[int, ...]
+
+    def sample(self, times_s: Sequence[float], short_side_px: int | None = None) -> np.ndarray:
+        """uint8 [frame, height, width, rgb], as ``Clip.sample``."""
+        at, slots = np.asarray(times_s, dtype=float), np.asarray(self.times_s)
+        nearest = np.abs(at[:, None] - slots).argmin(axis=1)
+        there = at + slots[list(self.order)][nearest] - slots[nearest]
+        frames: np.ndarray = self.source.sample(np.clip(there, 0, self.duration_s).tolist(), short_side_px)
+        return frames
+
+    def waveform(self, start_s: float, end_s: float) -> np.ndarray | None:
+        """Sound stays where it is."""
+        heard: np.ndarray | None = self.source.waveform(start_s, end_s)
+        return heard
+
+
+def rearranged(clip: Clip, times_s: Sequence[float], order: Sequence[int]) -> Clip:
+    """The clip with what is seen around ``times_s`` in another order; what is known of it as filmed is left out.
+
+    Raises ``ConfigError`` for an order that names other slots than there are.
+    """
+    if len(order) != len(times_s) or not set(order) <= set(range(len(times_s))):
+        raise ConfigError(f"An order of {len(times_s)} frames names each place's frame, from 0: not {list(order)}.")
+    if list(order) == list(range(len(times_s))):
+        return clip
+    source = Rearranged(clip.source, clip.duration_s, tuple(map(float, times_s)), tuple(order))
+    return replace(clip, source=source, truth=None)
+
+
+# ── the bench ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Bench:
+    """A model, a clip and a text, as one looks at them. Raises what ``attend`` raises."""
+
+    def __init__(self, model: Any, clip: Clip, text: str | None = None) -> None:
+        self.model, self.clip = model, clip
+        self.result: AttendResult = attend(model, clip, text)
+        own = self.result.look()
+        self.looks: list[Look] = [look for look in self.result.looks if _same_places(look, own)]
+        rolled = self._rollout()
+        self.looks += [rolled] if rolled is not None else []
+
+    def _rollout(self) -> Look | None:
+        try:
+            return attend(self.model, self.clip, self.result.text, method="rollout").look()
+        except (Unsupported, ConfigError):
+            return None
+
+    # ── what is sent ──
+
+    def scene(self) -> dict[str, Any]:
+        """Everything but the numbers, ready for JSON; see the types in kit.mjs."""
+        result, first, looks = self.result, 0, []
+        for look in self.looks:
+            looks.append(
+                {"site": look.site, "heads": len(look.weights), "first": first, "method": look.site == "rollout"}
+            )
+            first += len(look.weights)
+        boxes = result.look().tokens.box[result.grid[0]]
+        height, width = result.frames.shape[1:3]
+        sites = [look.site for look in self.looks]
+        return {
+            "model": result.about["model"],
+            "origin": origin(result.about, result.clip),
+            "clip": result.clip,
+            "text": result.text,
+            "words": list(result.words),
+            "why": result.why,
+            "notes": list(result.notes),
+            "grid": list(result.grid.shape),
+            "region": [float(x) for x in (*boxes[0, 0, :2], *boxes[-1, -1, 2:])],
+            "size": [width, height],
+            "times_s": [float(t) for t in result.times_s],
+            "frames": [_jpeg(frame) for frame in result.frames],
+            "film": [_jpeg(frame) for frame in result.film],
+            "film_times_s": [float(t) for t in result.film_times_s],
+            "looks": looks,
+            "statistics": [{k: s[k] for k in ("name", "tip", "chance", "share")} for s in self.statistics],
+            "chosen": {
+                "look": sites.index(result.site),
+                "head": -1 if result.head is None else result.head,
+                "word": result.word(),
+            },
+            "objects": list(result.objects),
+            "named": [list(things) for things in result.named],
+            "outlines": _outlines(result),
+            "can": {"fill": self._can("word_logits"), "match": self.score is not None},
+            "score": self.score,
+            "even": overlay.EVEN,
+            "alive": True,
+        }
+
+    def numbers(self) -> bytes:
+        """What ``numbersOf`` in kit.mjs cuts up: tops, statistics, two scales of colour, and the rows in 255ths."""
+        rows, tops = quantised(self.rows)
+        values = [np.asarray(s["values"], dtype="<f4") for s in self.statistics]
+        return b"".join(
+            [
+                tops.astype("<f4").tobytes(),
+                *(v.tobytes() for v in values),
+                heat_colours(),
+                mark_colours(),
+                rows.tobytes(),
+            ]
+        )
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """float32 [look · head, word, patch]: the share of each word's attention on each patch."""
+        places = self.result.grid.ravel()
+        return np.concatenate([look.weights[:, :, places] for look in self.looks]).astype(np.float32)
+
+    @cached_property
+    def statistics(self) -> list[dict[str, Any]]:
+        """What heads can be compared by: ``values`` [look · head, word] with a name and what it means."""
+        video = np.concatenate([look.weights.sum(axis=2) for look in self.looks])
+        share = self.rows / np.maximum(self.rows.sum(axis=2, keepdims=True), 1e-12)
+        entropy = -(share * np.log(np.maximum(share, 1e-12))).sum(axis=2) / max(np.log(share.shape[2]), 1e-12)
+        plain = [
+            _statistic("share on the video", "How much of the word's attention is on the video.", video, True),
+            _statistic("evenness", "Entropy of the word's map: 1 = everywhere alike, 0 = one patch.", entropy, False),
+        ]
+        named = self._on_the_named_thing()
+        return ([named] if named else []) + plain
+
+    def _on_the_named_thing(self) -> dict[str, Any] | None:
+        tokens = self.result.look().tokens
+        patches = np.flatnonzero(self.result.patches(tokens))
+        place = {token: i for i, token in enumerate(patches.tolist())}
+        into = [place[token] for token in self.result.grid.ravel().tolist()]
+        values = np.full(self.rows.shape[:2], np.nan, dtype=np.float32)
+        chance: list[float | None] = [None] * len(self.result.words)
+        for word in range(len(self.result.words)):
+            covered = self.result.covered(word)
+            if covered is not None:
+                values[:, word] = grounding(self.rows[:, word], covered[into])["mass"]
+                chance[word] = float(covered.mean())
+        if not any(chance):
+            return None
+        tip = "How much of the word's attention to the video is on what the word names, by the truth of this world."
+        return _statistic("on the named thing", tip, values, True, chance)
+
+    # ── what is asked ──
+
+    def answer(self, what: Mapping[str, Any]) -> Any:
+        """The answer to a question from the page: plain numbers and words, or another Bench for another text."""
+        ask: dict[str, Callable[..., Any]] = {"fill": self.fill, "order": self.order, "text": self.another}
+        if what.get("ask") not in ask:
+            raise ConfigError(f"A bench answers {', '.join(ask)}, not {what.get('ask')!r}.")
+        given = {k: v for k, v in what.items() if k not in ("ask", "bench", "number")}
+        return ask[what["ask"]](**given)
+
+    def fill(self, word: int, order: Sequence[int] | None = None) -> dict[str, Any]:
+        """What fits in place of a word, with the clip (its frames in an order) and without."""
+        clip = self.clip if order is None else rearranged(self.clip, self.result.times_s.tolist(), order)
+        found: FillMaskResult = fill_mask(self.model, clip, self.result.text, word=int(word))
+        words = masked_word.ranked(found)
+        return {
+            "sentence": masked_word.sentence(found),
+            "conditions": list(found.conditions),
+            "words": words,
+            "p": [[found.probability(w, c) for w in words] for c in found.conditions],
+            "answer": found.answer,
+            "said": masked_word.said(found),
+        }
+
+    def order(self, order: Sequence[int], word: int | None = None) -> dict[str, Any]:
+        """The matching score with the frames in another order, and the predictions for a masked word."""
+        clip = rearranged(self.clip, self.result.times_s.tolist(), order)
+        filled = None if word is None else self.fill(word, order)
+        return {"score": _score(self.model, clip, self.result.text), "fill": filled}
+
+    def another(self, text: str) -> Bench:
+        """The same clip beside another text."""
+        if not text.strip():
+            raise TextError("Type a sentence, then Enter.")
+        return Bench(self.model, self.clip, text)
+
+    def picture(self, selection: Mapping[str, Any] | None = None) -> Any:
+        """What is selected, as a Picture to save: PNG, SVG, or a GIF that moves."""
+        chosen = dict(selection or {})
+        site = chosen.get("site", self.result.site)
+        looks = self.result.looks
+        if site not in [look.site for look in looks]:
+            looks = (*looks, *(look for look in self.looks if look.site == site))
+        head = chosen.get("head", self.result.head)
+        method = "rollout" if site == "rollout" else "raw"
+        result = replace(self.result, looks=looks, site=site, head=head, method=method, why="as selected")
+        return result.overlay(chosen.get("word"))
+
+    @cached_property
+    def score(self) -> float | None:
+        """The matching score of the clip as it is; None if the model has no head for it."""
+        try:
+            return _score(self.model, self.clip, self.result.text)
+        except Unsupported:
+            return None
+
+    def _can(self, head: str) -> bool:
+        return getattr(_output(self.model, self.clip, self.result.text), head) is not None
+
+
+def _output(model: Any, clip: Clip, text: str) -> Output:
+    with torch.inference_mode():
+        output: Output = model(beside(model, prepare([clip], [text], model.inputs)))
+    return output
+
+
+def _score(model: Any, clip: Clip, text: str) -> float:
+    return float(needs(model, _output(model, clip, text), "match_logits", "matching")[0])
+
+
+def _same_places(look: Look, own: Look) -> bool:
+    """Whether two layers see the same patches, so that one grid fits both."""
+    return look.tokens.box.shape == own.tokens.box.shape and bool(
+        np.array_equal(look.tokens.box, own.tokens.box, equal_nan=True)
+        and np.array_equal(look.tokens.span_s, own.tokens.span_s, equal_nan=True)
+    )
+
+
+def _statistic(
+    name: str, tip: str, values: np.ndarray, share: bool, chance: list[float | None] | None = None
+) -> dict[str, Any]:
+    return {"name": name, "tip": tip, "values": values, "share": share, "chance": chance}
+
+
+# ── numbers as bytes ──────────────────────────────────────────────────────────────────────────────
+
+
+def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [..., patch] ≥ 0 as uint8, and the largest weight of each row [...], of which they are 255ths."""
+    tops = rows.max(axis=-1)
+    shares = rows / np.maximum(tops, np.finfo(np.float32).tiny)[..., None]
+    return np.rint(shares * STEPS).astype(np.uint8), tops.astype(np.float32)
+
+
+def heat_colours() -> np.ndarray:
+    """256 steps of rgba that do to a picture, laid over it, what ``views.overlay.shining`` does."""
+    heat = np.linspace(0, 1, 256)[:, None]
+    strength = 0.65 * heat**1.2
+    seen = (overlay.SHADE + (1 - overlay.SHADE) * heat) * (1 - strength)  # of the picture below
+    colour = colormaps[overlay.MAP](0.35 + 0.65 * heat[:, 0])[:, :3] * strength / np.maximum(1 - seen, 1e-9)
+    return _rgba(np.concatenate([colour, 1 - seen], axis=1))
+
+
+def mark_colours() -> np.ndarray:
+    """256 steps of the scale that statistics are shown in."""
+    return _rgba(colormaps[head_grid.MAP](np.linspace(0, 1, 256)))
+
+
+def _rgba(steps: np.ndarray) -> np.ndarray:
+    return np.rint(steps.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _jpeg(frame: np.ndarray) -> str:
+    """A frame, uint8 [height, width, rgb], as a data URL."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(frame).save(out, "JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def _outlines(result: AttendResult) -> list[list[str]]:
+    """Lines around things where truth is known: SVG paths [object][frame], in pixels of the frames."""
+    if result.masks is None:
+        return []
+    return [[_outline(mask) for mask in masks] for masks in result.masks]
+
+
+def _outline(mask: np.ndarray) -> str:
+    """The line around a mask, bool [height, width], as an SVG path."""
+    from contourpy import contour_generator
+
+    # A margin of nothing closes the line around things that leave the picture.
+    lines: Any = contour_generator(z=np.pad(mask.astype(float), 1)).lines(0.5)
+    corners = (["{:.1f} {:.1f}".format(*(corner - 0.5)) for corner in line[::2]] for line in lines)
+    return " ".join(f"M{'L'.join(some)}Z" for some in corners)
