@@ -44,7 +44,12 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "retrieve": ("vtexplore.probes.retrieve", "retrieve"),
     "masking": ("vtexplore.probes.masking", "masking"),
     "compare_masking": ("vtexplore.probes.masking", "compare_masking"),
-    "explore": ("vtexplore.widgets.explorer", "explore"),
+    "explore": ("vtexplore.widgets.live", "explore"),
+    "AttentionBrowser": ("vtexplore.widgets.live", "AttentionBrowser"),
+    "MaskedWordLab": ("vtexplore.widgets.live", "MaskedWordLab"),
+    "FrameSorter": ("vtexplore.widgets.live", "FrameSorter"),
+    "VisualWordsTimeline": ("vtexplore.widgets.live", "VisualWordsTimeline"),
+    "QuestionCard": ("vtexplore.widgets.live", "QuestionCard"),
 }
 
 __all__ = ["__version__", *_VERBS]

@@ -2,10 +2,12 @@
 
 kit.mjs        pure functions: numbers to colours, sentences and orders     no document, runs in node
 parts.mjs      what one sees and touches: words, frames, heads, bars        builds elements, asks nobody
-explorer.mjs   the bench: parts tied together, and the questions that go to Python
-explorer.css   its looks, in light and dark
-bench.py       the other end: what there is to see, and the answers         no browser, no widget library
-explorer.py    the two joined, for notebooks                                page.py, for a file of its own
+explorer.mjs   the bench: parts tied together, and questions to Python      bench.py answers
+sorter.mjs     frames to be put in order                                    sorter.py
+timeline.mjs   a clip in visual words                                       timeline.py
+card.mjs       a question with choices                                      card.py
+live.mjs       the door: messages to Python and back                        live.py, for notebooks
+explorer.css   the looks of all, in light and dark                          page.py, for a file of its own
 
-No bundler and no framework: the modules stand beside their Python, and ``explorer.py`` joins them at import.
+No bundler and no framework: modules stand beside their Python, and ``_joined.py`` makes one of them at import.
 """

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
-MODULES = ("kit.mjs", "parts.mjs", "explorer.mjs")
+MODULES = ("kit.mjs", "parts.mjs", "explorer.mjs", "sorter.mjs", "timeline.mjs", "card.mjs", "live.mjs")
 
 
 def joined(modules: Sequence[str] = MODULES) -> str:

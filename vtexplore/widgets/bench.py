@@ -9,8 +9,6 @@ Attention travels as 255ths of the largest weight of its row [look · head, word
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, TextError, Unsupported
@@ -28,12 +25,9 @@ from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
 from vtexplore.probes.grounding import grounding
 from vtexplore.record import beside
 from vtexplore.types import Clip, Output
-from vtexplore.views import head_grid, masked_word, overlay
+from vtexplore.views import masked_word, overlay
 from vtexplore.views.picture import origin
-
-STEPS = 255
-QUALITY = 88  # of the frames, as JPEG
-
+from vtexplore.widgets._sent import heat_colours, jpeg, mark_colours, outlines, quantised, region
 
 # ── a clip in another order ───────────────────────────────────────────────────────────────────────
 
@@ -77,14 +71,20 @@ def rearranged(clip: Clip, times_s: Sequence[float], order: Sequence[int]) -> Cl
     return replace(clip, source=source, truth=None)
 
 
+SHOWN = ("heads", "player", "orders", "words", "caption")
+"""What a bench has beside the sentence and the frames: heads to choose, the clip played, frames to move, words to mask,
+another caption to type."""
+
 # ── the bench ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class Bench:
     """A model, a clip and a text, as one looks at them. Raises what ``attend`` raises."""
 
-    def __init__(self, model: Any, clip: Clip, text: str | None = None) -> None:
-        self.model, self.clip = model, clip
+    kind = "bench"
+
+    def __init__(self, model: Any, clip: Clip, text: str | None = None, show: Sequence[str] = SHOWN) -> None:
+        self.model, self.clip, self.show = model, clip, tuple(show)
         self.result: AttendResult = attend(model, clip, text)
         own = self.result.look()
         self.looks: list[Look] = [look for look in self.result.looks if _same_places(look, own)]
@@ -119,11 +119,11 @@ class Bench:
             "why": result.why,
             "notes": list(result.notes),
             "grid": list(result.grid.shape),
-            "region": [float(x) for x in (*boxes[0, 0, :2], *boxes[-1, -1, 2:])],
+            "region": region(boxes),
             "size": [width, height],
             "times_s": [float(t) for t in result.times_s],
-            "frames": [_jpeg(frame) for frame in result.frames],
-            "film": [_jpeg(frame) for frame in result.film],
+            "frames": [jpeg(frame) for frame in result.frames],
+            "film": [jpeg(frame) for frame in result.film],
             "film_times_s": [float(t) for t in result.film_times_s],
             "looks": looks,
             "statistics": [{k: s[k] for k in ("name", "tip", "chance", "share")} for s in self.statistics],
@@ -134,11 +134,14 @@ class Bench:
             },
             "objects": list(result.objects),
             "named": [list(things) for things in result.named],
-            "outlines": _outlines(result),
-            "can": {"fill": self._can("word_logits"), "match": self.score is not None},
+            "outlines": outlines(result.masks),
+            "show": list(self.show),
+            "can": {
+                "fill": "words" in self.show and self._can("word_logits"),
+                "match": "orders" in self.show and self.score is not None,
+            },
             "score": self.score,
             "even": overlay.EVEN,
-            "alive": True,
         }
 
     def numbers(self) -> bytes:
@@ -225,7 +228,7 @@ class Bench:
         """The same clip beside another text."""
         if not text.strip():
             raise TextError("Type a sentence, then Enter.")
-        return Bench(self.model, self.clip, text)
+        return Bench(self.model, self.clip, text, self.show)
 
     def picture(self, selection: Mapping[str, Any] | None = None) -> Any:
         """What is selected, as a Picture to save: PNG, SVG, or a GIF that moves."""
@@ -273,57 +276,3 @@ def _statistic(
     name: str, tip: str, values: np.ndarray, share: bool, chance: list[float | None] | None = None
 ) -> dict[str, Any]:
     return {"name": name, "tip": tip, "values": values, "share": share, "chance": chance}
-
-
-# ── numbers as bytes ──────────────────────────────────────────────────────────────────────────────
-
-
-def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows [..., patch] ≥ 0 as uint8, and the largest weight of each row [...], of which they are 255ths."""
-    tops = rows.max(axis=-1)
-    shares = rows / np.maximum(tops, np.finfo(np.float32).tiny)[..., None]
-    return np.rint(shares * STEPS).astype(np.uint8), tops.astype(np.float32)
-
-
-def heat_colours() -> np.ndarray:
-    """256 steps of rgba that do to a picture, laid over it, what ``views.overlay.shining`` does."""
-    heat = np.linspace(0, 1, 256)[:, None]
-    strength = 0.65 * heat**1.2
-    seen = (overlay.SHADE + (1 - overlay.SHADE) * heat) * (1 - strength)  # of the picture below
-    colour = colormaps[overlay.MAP](0.35 + 0.65 * heat[:, 0])[:, :3] * strength / np.maximum(1 - seen, 1e-9)
-    return _rgba(np.concatenate([colour, 1 - seen], axis=1))
-
-
-def mark_colours() -> np.ndarray:
-    """256 steps of the scale that statistics are shown in."""
-    return _rgba(colormaps[head_grid.MAP](np.linspace(0, 1, 256)))
-
-
-def _rgba(steps: np.ndarray) -> np.ndarray:
-    return np.rint(steps.clip(0, 1) * 255).astype(np.uint8)
-
-
-def _jpeg(frame: np.ndarray) -> str:
-    """A frame, uint8 [height, width, rgb], as a data URL."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(frame).save(out, "JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
-
-
-def _outlines(result: AttendResult) -> list[list[str]]:
-    """Lines around things where truth is known: SVG paths [object][frame], in pixels of the frames."""
-    if result.masks is None:
-        return []
-    return [[_outline(mask) for mask in masks] for masks in result.masks]
-
-
-def _outline(mask: np.ndarray) -> str:
-    """The line around a mask, bool [height, width], as an SVG path."""
-    from contourpy import contour_generator
-
-    # A margin of nothing closes the line around things that leave the picture.
-    lines: Any = contour_generator(z=np.pad(mask.astype(float), 1)).lines(0.5)
-    corners = (["{:.1f} {:.1f}".format(*(corner - 0.5)) for corner in line[::2]] for line in lines)
-    return " ".join(f"M{'L'.join(some)}Z" for some in corners)

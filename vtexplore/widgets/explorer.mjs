@@ -214,6 +214,12 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
   );
   score.textContent = scoreLine(scene.score, null);
 
+  const shows = (/** @type {string} */ part) => scene.show.includes(part);
+  /** @type {HTMLElement[]} */
+  const left = shows("heads")
+    ? [h("div", { className: "vtx-row" }, h("label", {}, "layer or method ", choice), h("label", {}, "heads by ", measure)), grid.element, tip]
+    : [];
+  const right = [...(shows("player") ? [playing.element] : []), answers];
   root.replaceChildren(
     h(
       "section",
@@ -221,20 +227,21 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
       words.element,
       film.element,
       saying,
-      h("div", { className: "vtx-row" }, orders, score, h("label", { className: "vtx-check" }, scale, " a scale for each frame")),
+      h(
+        "div",
+        { className: "vtx-row" },
+        ...(shows("orders") ? [orders, score] : []),
+        h("label", { className: "vtx-check" }, scale, " a scale for each frame"),
+      ),
       h(
         "div",
         { className: "vtx-columns" },
-        h(
-          "div",
-          { className: "vtx-left" },
-          h("div", { className: "vtx-row" }, h("label", {}, "layer or method ", choice), h("label", {}, "heads by ", measure)),
-          grid.element,
-          tip,
-        ),
-        h("div", { className: "vtx-right" }, playing.element, answers),
+        ...(left.length ? [h("div", { className: "vtx-left" }, ...left)] : []),
+        h("div", { className: "vtx-right" }, ...right),
       ),
-      h("div", { className: "vtx-row" }, h("label", { className: "vtx-grow" }, "another caption ", typed)),
+      ...(shows("caption")
+        ? [h("div", { className: "vtx-row" }, h("label", { className: "vtx-grow" }, "another caption ", typed))]
+        : []),
       status,
       h(
         "details",
@@ -251,54 +258,3 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
 }
 
 let made = 0;
-
-/** Light or dark, as the page around is. @param {HTMLElement} element */
-export function theme(element) {
-  for (let at = /** @type {HTMLElement | null} */ (element); at; at = at.parentElement) {
-    const [r, g, b, a] = (getComputedStyle(at).backgroundColor.match(/[\d.]+/g) || []).map(Number);
-    if (a === undefined || a > 0.5) return 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "dark" : "light";
-  }
-  return "light";
-}
-
-/** anywidget's door: Python is asked by messages, and sends the scenes when it is told that somebody looks. */
-function render(/** @type {{model: any, el: HTMLElement}} */ { model, el }) {
-  const root = h("div", { className: "vtx" });
-  el.append(root);
-  root.dataset.theme = theme(el.parentElement || el);
-  const waiting = new Map();
-  let number = 0;
-  /** @param {object} what @returns {Promise<{answer: any, buffers: ArrayBuffer[]}>} */
-  const send = (what) =>
-    new Promise((resolve, reject) => {
-      waiting.set(++number, { resolve, reject });
-      model.send({ ...what, number });
-    });
-  const hear = (/** @type {any} */ message, /** @type {DataView[]} */ views = []) => {
-    const who = waiting.get(message.number);
-    if (!who) return;
-    waiting.delete(message.number);
-    const buffers = views.map((v) => v.buffer.slice(v.byteOffset, v.byteOffset + v.byteLength));
-    if (message.error) who.reject(new Error(message.error));
-    else who.resolve({ answer: message.answer, buffers });
-  };
-  model.on("msg:custom", hear);
-  send({ ask: "scenes" }).then(({ answer, buffers }) => {
-    const places = answer.scenes.map(() => h("div", { className: "vtx-place" }));
-    root.replaceChildren(...places);
-    answer.scenes.forEach((/** @type {any} */ scene, /** @type {number} */ i) =>
-      bench(places[i], scene, buffers[i], (what) => send({ ...what, bench: i }), (selection) => {
-        model.set("selection", { ...model.get("selection"), [i]: selection });
-        model.save_changes();
-      }),
-    );
-    // The picture above was for those without a kernel.
-    for (const still of document.querySelectorAll(`.${answer.still}`)) {
-      const output = /** @type {HTMLElement} */ (still.closest(".jp-OutputArea-child") || still);
-      output.style.display = "none";
-    }
-  });
-  return () => model.off("msg:custom", hear);
-}
-
-export default { render };

@@ -11,7 +11,7 @@
  *   times_s: number[], frames: string[], film: string[], film_times_s: number[],
  *   looks: Look[], statistics: Statistic[], chosen: {look: number, head: number, word: number},
  *   objects: string[], named: number[][], outlines: string[][],
- *   can: {fill: boolean, match: boolean}, score: number | null, even: number, alive: boolean
+ *   show: string[], can: {fill: boolean, match: boolean}, score: number | null, even: number
  * }} Scene
  * @typedef {{
  *   rows: Uint8Array, tops: Float32Array, statistics: Float32Array, heat: Uint8ClampedArray, marks: Uint8ClampedArray

@@ -1,4 +1,4 @@
-"""A bench as one file: works from disk without network or Python, in all that needs no model."""
+"""Widgets as one file: works from disk without network or Python, in all that needs no model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vtexplore.files import writing
 from vtexplore.widgets._joined import SCRIPT, STYLE
-from vtexplore.widgets.bench import Bench
+from vtexplore.widgets._sent import Part
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -43,7 +43,7 @@ const places = scenes.map(() => h("div", {{ className: "vtx-place" }}));
 root.replaceChildren(...places);
 scenes.forEach((scene, i) => {{
   const text = atob(document.getElementById(`numbers-${{i}}`).textContent);
-  bench(places[i], scene, Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer, null);
+  DRAWS[scene.kind](places[i], scene, Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer, null);
 }});
 </script>
 </body>
@@ -51,17 +51,17 @@ scenes.forEach((scene, i) => {{
 """
 
 
-def page(benches: Sequence[Bench], path: str | os.PathLike[str]) -> Path:
-    """Write the page and return its path; whole or not at all. Without scripts it shows a picture of each bench."""
-    scenes = [bench.scene() for bench in benches]
-    coded = [base64.b64encode(bench.numbers()).decode() for bench in benches]
+def page(parts: Sequence[Part], path: str | os.PathLike[str]) -> Path:
+    """Write the page and return its path; whole or not at all. Without scripts it shows a picture of each part."""
+    scenes = [part.scene() | {"kind": part.kind} for part in parts]
+    coded = [base64.b64encode(part.numbers()).decode() for part in parts]
     binary = '<script type="application/octet-stream" id="numbers-{}">{}</script>'
     numbers = [binary.format(i, code) for i, code in enumerate(coded)]
     script = re.sub(r"^export default .*$", "", SCRIPT, flags=re.MULTILINE)
     whole = PAGE.format(
-        title=html.escape(f"{scenes[0]['text']} · {scenes[0]['model']}"),
+        title=html.escape(f"{scenes[0].get('text', scenes[0]['clip'])} · {scenes[0]['model']}"),
         style=STYLE,
-        stills="".join(bench.picture().html() for bench in benches),
+        stills="".join(part.picture().html() for part in parts),
         scenes=json.dumps(scenes, ensure_ascii=False).replace("<", "\\u003c"),  # text cannot end its element
         numbers="\n".join(numbers),
         script=script,

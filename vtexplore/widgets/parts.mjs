@@ -83,9 +83,11 @@ export function sentence(words, on, masks) {
 // ── frames ────────────────────────────────────────────────────────────────────────────────────────
 
 /** The frames with heat on them. They can be dragged (or moved by Alt and arrow keys) where `on.move` is given.
- * @param {import("./kit.mjs").Scene} scene @param {Uint8ClampedArray} colours
- * @param {{hover: (patch: number | null) => void, move: ((from: number, to: number) => void) | null}} on */
-export function strip(scene, colours, on) {
+ * @typedef {Pick<import("./kit.mjs").Scene, "grid" | "region" | "size" | "frames" | "times_s" | "outlines">} Film
+ * @param {Film} scene @param {Uint8ClampedArray} colours
+ * @param {{hover: (patch: number | null) => void, move: ((from: number, to: number) => void) | null}} on
+ * @param {(slot: number, frame: number) => string} [name] what stands below a frame */
+export function strip(scene, colours, on, name = (slot, frame) => `frame ${slot + 1} · ${scene.times_s[frame].toFixed(1)} s${frame === slot ? "" : ` (was ${frame + 1})`}`) {
   const [frames, rows, columns] = scene.grid;
   const [width, height] = scene.size;
   const small = h("canvas", { width: columns, height: rows });
@@ -209,10 +211,9 @@ export function strip(scene, colours, on) {
       shown = { order, heat: weights, top, patch, things };
       cells.forEach(({ cell, canvas, time }, slot) => {
         draw(slot);
-        const moved = order[slot] !== slot ? ` (was ${order[slot] + 1})` : "";
-        time.textContent = `frame ${slot + 1} · ${scene.times_s[order[slot]].toFixed(1)} s${moved}`;
+        time.textContent = name(slot, order[slot]);
         canvas.setAttribute("aria-label", said[slot]);
-        cell.setAttribute("aria-label", `frame ${slot + 1}${moved}${on.move ? "; Alt and an arrow key move it" : ""}`);
+        cell.setAttribute("aria-label", `${time.textContent}${on.move ? "; Alt and an arrow key move it" : ""}`);
       });
     },
   };

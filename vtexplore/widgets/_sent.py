@@ -1,0 +1,91 @@
+"""Numbers and pictures on their way to a page: bytes, data URLs, paths."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib import colormaps
+
+from vtexplore.views import head_grid, overlay
+
+STEPS = 255
+QUALITY = 88  # of frames, as JPEG
+
+
+class Part(Protocol):
+    """What a widget shows: ``kind`` names the module that draws it."""
+
+    kind: str
+
+    def scene(self) -> dict[str, Any]:
+        """All but the numbers, ready for JSON."""
+        ...
+
+    def numbers(self) -> bytes:
+        """The numbers, as that module cuts them up."""
+        ...
+
+    def answer(self, what: Any) -> Any:
+        """The answer to a question from the page, or another Part in place of this one."""
+        ...
+
+    def picture(self, selection: Any = None) -> Any:
+        """What is selected there, as a Picture."""
+        ...
+
+
+def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [..., patch] ≥ 0 as uint8, and the largest weight of each row [...], of which they are 255ths."""
+    tops = rows.max(axis=-1)
+    shares = rows / np.maximum(tops, np.finfo(np.float32).tiny)[..., None]
+    return np.rint(shares * STEPS).astype(np.uint8), tops.astype(np.float32)
+
+
+def heat_colours() -> np.ndarray:
+    """256 steps of rgba that do to a picture, laid over it, what ``views.overlay.shining`` does."""
+    heat = np.linspace(0, 1, 256)[:, None]
+    strength = 0.65 * heat**1.2
+    seen = (overlay.SHADE + (1 - overlay.SHADE) * heat) * (1 - strength)  # of the picture below
+    colour = colormaps[overlay.MAP](0.35 + 0.65 * heat[:, 0])[:, :3] * strength / np.maximum(1 - seen, 1e-9)
+    return _rgba(np.concatenate([colour, 1 - seen], axis=1))
+
+
+def mark_colours() -> np.ndarray:
+    """256 steps of the scale that statistics are shown in."""
+    return _rgba(colormaps[head_grid.MAP](np.linspace(0, 1, 256)))
+
+
+def _rgba(steps: np.ndarray) -> np.ndarray:
+    return np.rint(steps.clip(0, 1) * 255).astype(np.uint8)
+
+
+def jpeg(frame: np.ndarray) -> str:
+    """A frame, uint8 [height, width, rgb], as a data URL."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(frame).save(out, "JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def outline(mask: np.ndarray) -> str:
+    """The line around a mask, bool [height, width], as an SVG path."""
+    from contourpy import contour_generator
+
+    # A margin of nothing closes the line around things that leave the picture.
+    lines: Any = contour_generator(z=np.pad(mask.astype(float), 1)).lines(0.5)
+    corners = (["{:.1f} {:.1f}".format(*(corner - 0.5)) for corner in line[::2]] for line in lines)
+    return " ".join(f"M{'L'.join(some)}Z" for some in corners)
+
+
+def region(boxes: np.ndarray) -> list[float]:
+    """The part of the picture that patches cover, xyxy in its 0..1, from ``boxes`` [row, column, 4] of a frame."""
+    return [float(x) for x in (*boxes[0, 0, :2], *boxes[-1, -1, 2:])]
+
+
+def outlines(masks: np.ndarray | None) -> list[list[str]]:
+    """Lines around things, bool [object, frame, height, width]: SVG paths [object][frame] in pixels of the frames."""
+    return [] if masks is None else [[outline(mask) for mask in frames] for frames in masks]
