@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from vtexplore.errors import ConfigError
+from vtexplore.errors import ConfigError, VtexploreError
 from vtexplore.terminal import Json, Model, command, notes, say
 
 SHOWN = 10  # errors that are listed; the table has all
@@ -45,17 +46,35 @@ def probe(
       vtexplore probe answer questions.csv --model bridgeformer -o answers.csv --json
       accelerate launch -m vtexplore probe attend clips/ -o looks.csv    (on all GPUs)
     """
-    if processes > 1 and "RANK" not in os.environ:
-        from vtexplore.miniatures import launch
-
-        raise SystemExit(launch(sys.argv[1:], processes))
     from vtexplore.many import over
-    from vtexplore.many import probe as find
-    from vtexplore.many.question import options_of
+    from vtexplore.many.question import find, options_of
+    from vtexplore.miniatures import is_main, launch
 
-    table = over(name, model, clips, out=out, split=split, retry=retry, **options_of(find(name), option or (), split))
-    if os.environ.get("RANK", "0") == "0":
+    if processes > 1 and "RANK" not in os.environ:
+        _refuse(name, clips, out, option or (), split)
+        raise SystemExit(launch(sys.argv[1:], processes))
+    try:
+        options = options_of(find(name), option or (), split)
+        table = over(name, model, clips, out=out, split=split, retry=retry, **options)
+    except VtexploreError:
+        if is_main():
+            raise
+        raise SystemExit(2) from None  # it is told once
+    if is_main():
         _told(table, out, as_json)
+
+
+def _refuse(name: str, clips: list[str], out: Path | None, option: Sequence[str], split: str) -> None:
+    """Refuse what cannot work before processes are started, each of which would say so."""
+    from vtexplore.many.items import items
+    from vtexplore.many.question import Question, find, options_of
+    from vtexplore.many.table import check_ending
+
+    if out is None:
+        raise ConfigError("Several processes meet in a file. Give one: --out table.csv.")
+    check_ending(out)
+    function = find(name)
+    Question(function, options_of(function, option, split)).check(items(clips, split))
 
 
 def _told(table: Any, out: Path | None, as_json: bool) -> None:

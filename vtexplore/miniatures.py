@@ -308,9 +308,10 @@ def launch(arguments: list[str], processes: int) -> int:
     """
     environment = {**FAST_MALLOC, **os.environ, "OMP_NUM_THREADS": "1"}
     group = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes > 1 else []
-    with subprocess.Popen([sys.executable, *group, "-m", "vtexplore", *arguments], env=environment) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:  # the others heard it as well; they end first, and none is left behind
-                continue
+    process = subprocess.Popen([sys.executable, *group, "-m", "vtexplore", *arguments], env=environment)
+    stopped = False
+    while True:
+        try:
+            return process.wait() and (130 if stopped else process.returncode)
+        except KeyboardInterrupt:  # the others heard it as well: they end first, so that none is left behind
+            stopped = True

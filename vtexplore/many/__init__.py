@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vtexplore.errors import ConfigError, TextError, VideoError, VtexploreError
-from vtexplore.many.items import AnyClip, Item, asked, items
-from vtexplore.many.question import Question, probe
-from vtexplore.many.shards import Line, Memory, Shards
+from vtexplore.many.items import AnyClip, Item, items, key
+from vtexplore.many.question import Question, find
+from vtexplore.many.shards import Key, Line, Memory, Shards
 from vtexplore.many.table import Table, check_ending
 from vtexplore.probes._ask import SMALL, about
 from vtexplore.probes.fill_mask import ONE_CASE
@@ -49,7 +49,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def over(
-    probe_: str | Callable[..., Any],
+    probe: str | Callable[..., Any],
     model: Any,
     clips: AnyClip | Iterable[AnyClip],
     *,
@@ -61,8 +61,8 @@ def over(
 ) -> Table:
     """Ask a probe of many clips; returns the table, and writes it to ``out`` (.csv, or .parquet with pyarrow).
 
-    ``probe_``: a verb such as "fill_mask", ``module:function``, or any function (model, clip, …) that returns a
-    ``Result``. ``model``: a family's name, or a model. ``clips``: see ``items``; ``split`` is that of ``world:`` scenes.
+    ``probe``: a verb such as "fill_mask", ``module:function``, or any function (model, clip, …) that returns a
+    ``Result``. ``model``: a family's name, or a model. ``clips``: see ``items``; ``split`` is of ``world:`` scenes.
     ``options`` go to the probe; words in braces stand for what is said of a clip ("{caption}").
 
     What ``out`` has kept of the same run, finished or stopped, is not asked again (with ``retry``: errors are). Without
@@ -71,7 +71,7 @@ def over(
     Raises ``ConfigError`` before anything is written for options that do not fit, nothing to ask, or an ``out`` that
     holds another run; ``Unsupported`` if the model lacks what the probe asks for; ``Stopped`` at Ctrl-C.
     """
-    question = Question(probe(probe_), options)
+    question = Question(find(probe), options)
     listed = items(clips, split)
     question.check(listed)
     if out is not None:
@@ -83,17 +83,20 @@ def over(
     store = Memory() if out is None else Shards(Path(out).expanduser())
     recipe = _recipe(question, model)
 
-    def begin() -> tuple[list[Line], list[int]]:
+    def begin() -> tuple[list[Line], list[int], int]:
         store.check(recipe)
         pending = _pending(store.lines(), listed, retry)
         tried = _tried(question, model, listed, pending)
         store.begin(recipe)
-        return tried, pending[len(tried) :]
+        return tried, pending[len(tried) :], store.count()
 
     try:
-        tried, rest = _together(state, begin)
+        tried, rest, before = _together(state, begin)
         share = rest[state.process_index :: state.num_processes]
-        with _bar(question.name, store, len(listed), len(rest) + len(tried), state, quiet) as tell:
+        done = len(listed) - len(rest) - len(tried)
+        hidden = quiet or not state.is_main_process
+        others = None if state.num_processes == 1 else lambda: done + store.count() - before
+        with _bar(question.name, len(listed), done, hidden, others) as tell:
             with store.writer(state.process_index) as shard:
                 for line in tried if state.is_main_process else []:
                     shard.add(line)
@@ -159,22 +162,24 @@ def _recipe(question: Question, model: Any) -> dict[str, Any]:
 def _hashed(model: Any) -> str | None:
     if not hasattr(model, "state_dict"):
         return None
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(-1).numpy().tobytes())
+        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
 # ── asking ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pending(lines: dict[str, Line], listed: list[Item], retry: bool) -> list[int]:
+def _pending(lines: dict[Key, Line], listed: list[Item], retry: bool) -> list[int]:
     """Indices of what is still to be asked."""
 
     def done(item: Item) -> bool:
-        line = lines.get(item.id)
-        return line is not None and line["asked"] == asked(item) and not (retry and "error" in line)
+        line = lines.get(key(item))
+        return line is not None and not (retry and "error" in line)
 
     return [at for at, item in enumerate(listed) if not done(item)]
 
@@ -211,7 +216,7 @@ def _line(question: Question, model: Any, item: Item) -> Line:
 
 def _found(question: Question, model: Any, item: Item) -> Line:
     result = question.ask(model, item)
-    row = {k: v for k, v in result.row().items() if k not in ("id", "clip", "error")}
+    row = {k: getattr(v, "item", lambda v=v: v)() for k, v in result.row().items() if k not in ("id", "clip", "error")}
     return _head(item) | {"row": row, "notes": [note for note in result.notes if note != ONE_CASE]}
 
 
@@ -221,21 +226,21 @@ def _failed(item: Item, error: Exception) -> Line:
 
 
 def _head(item: Item) -> Line:
-    return {"id": item.id, "asked": asked(item), "clip": item.clip}
+    return {"key": key(item), "clip": item.clip}
 
 
 @contextmanager
-def _bar(name: str, store: Any, total: int, todo: int, state: Any, quiet: bool) -> Iterator[Callable[[Line], None]]:
-    """A progress bar of the main process: of all clips, whoever asks them. Yields what to tell of each own line."""
+def _bar(
+    name: str, total: int, done: int, hidden: bool, all_done: Callable[[], int] | None
+) -> Iterator[Callable[[Line], None]]:
+    """A progress bar of all clips; yields what to tell of each own line. ``all_done`` counts those of others, too."""
     from tqdm.auto import tqdm
 
-    alone, failed, ended = state.num_processes == 1, 0, threading.Event()
-    hidden = quiet or not state.is_main_process
-    with tqdm(total=total, initial=total - todo, desc=name, unit="clip", disable=hidden) as bar:
-        before = 0 if alone or hidden else store.count()
+    failed, ended = 0, threading.Event()
+    with tqdm(total=total, initial=done, desc=name, unit="clip", disable=hidden) as bar:
 
         def look() -> None:
-            bar.n = min(total, total - todo + store.count() - before)
+            bar.n = min(total, all_done() if all_done else done)
             bar.refresh()
 
         def watch() -> None:
@@ -247,10 +252,10 @@ def _bar(name: str, store: Any, total: int, todo: int, state: Any, quiet: bool) 
             if "error" in line:
                 failed += 1
                 bar.set_postfix_str(f"{failed} failed", refresh=False)
-            if alone:
+            if all_done is None:
                 bar.update()
 
-        watcher = None if alone or hidden else threading.Thread(target=watch, daemon=True)
+        watcher = None if all_done is None or hidden else threading.Thread(target=watch, daemon=True)
         if watcher:
             watcher.start()
         try:
@@ -275,14 +280,14 @@ def _kept(store: Any, listed: list[Item], retry: bool) -> str:
 def _merged(store: Any, listed: list[Item], recipe: dict[str, Any], out: str) -> Table:
     """One table of all shards, in the order of the list."""
     lines = store.lines()
-    if lacking := [item.id for item in listed if item.id not in lines]:
+    if lacking := [item.id for item in listed if key(item) not in lines]:
         raise ConfigError(
             f"{len(lacking)} clips have no row, {lacking[0]} for one. All processes must see {out}.parts on one disk; "
             "run the same command again to fill them in."
         )
-    mine = [lines[item.id] for item in listed]
+    mine = [lines[key(item)] for item in listed]
     rows = [
-        {"id": line["id"], "clip": line["clip"], **line.get("row", {})}
+        {"id": line["key"][0], "clip": line["clip"], **line.get("row", {})}
         | ({"error": line["error"]} if "error" in line else {})
         for line in mine
     ]

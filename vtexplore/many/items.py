@@ -47,7 +47,7 @@ def items(clips: AnyClip | Iterable[AnyClip], split: str = "train") -> list[Item
     ``world:0..999`` (scenes of the miniature world, both ends included, of a ``split``), or a ``.csv`` with a column
     "path" (files, from the table's folder, or ``world:3``); its other columns are options of a probe, or words for it.
 
-    Raises ``ConfigError`` for a source that is none of these or holds nothing, ``VideoError`` for one that is not there.
+    Raises ``ConfigError`` for a source that is none of these or is empty, ``VideoError`` for one that is not there.
     """
     if split not in ("train", "heldout"):
         raise ConfigError(f"split is 'train' or 'heldout', not {split!r}.")
@@ -58,9 +58,9 @@ def items(clips: AnyClip | Iterable[AnyClip], split: str = "train") -> list[Item
     return found
 
 
-def asked(item: Item) -> str:
-    """Twelve hex digits that change with the file, its words and what is asked of this item alone."""
-    return hashlib.sha256(json.dumps([item.mark, item.options]).encode()).hexdigest()[:12]
+def key(item: Item) -> tuple[str, str]:
+    """The id, and twelve hex digits that change with the file, its words and what is asked of this item alone."""
+    return item.id, hashlib.sha256(json.dumps([item.mark, item.options]).encode()).hexdigest()[:12]
 
 
 def _apart(found: Iterable[Item]) -> Iterator[Item]:
@@ -72,7 +72,7 @@ def _apart(found: Iterable[Item]) -> Iterator[Item]:
             seen[item.id] += 1
             name = f"{item.id}#{seen[item.id]}"
         seen[name] = 1
-        yield item if name == item.id else replace(item, id=name)
+        yield replace(item, id=name, clip=item.clip or name)
 
 
 def _items(source: Any, split: str) -> Iterator[Item]:
@@ -97,7 +97,9 @@ def _items(source: Any, split: str) -> Iterator[Item]:
 
 
 def _of_clip(clip: Clip) -> Item:
-    return Item(clip.name, clip.name, lambda: clip, partial(_said, {"caption": clip.caption}), {}, f"{clip.caption}")
+    """A Clip is one of its own, even if another has its name."""
+    mark = f"{clip.caption} {clip.duration_s}"
+    return Item(clip.name, "", lambda: clip, partial(_said, {"caption": clip.caption}), mark=mark)
 
 
 def _seeds(name: str) -> range:

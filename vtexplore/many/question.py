@@ -18,7 +18,7 @@ from vtexplore.types import Clip
 
 SAID = re.compile(r"\{(\w+)\}")
 SEVERAL = {"Sequence", "Iterable", "list", "tuple"}
-NUMBERS = {"int": int, "float": (int, float), "bool": bool}
+NUMBERS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
 
 
 def probes() -> dict[str, Callable[..., Any]]:
@@ -28,7 +28,7 @@ def probes() -> dict[str, Callable[..., Any]]:
     return {name: function for name in rooms if _asks_of_a_clip(function := getattr(package, name))}
 
 
-def probe(wanted: str | Callable[..., Any]) -> Callable[..., Any]:
+def find(wanted: str | Callable[..., Any]) -> Callable[..., Any]:
     """A probe by its name, by ``module:function``, or as it is.
 
     Raises ``ConfigError`` for an unknown name, suggesting the nearest, and for what does not ask (model, clip, …).
@@ -50,7 +50,7 @@ def probe(wanted: str | Callable[..., Any]) -> Callable[..., Any]:
         found = known[name]
     if not _asks_of_a_clip(found):
         raise ConfigError(f"{wanted} is no probe of one clip: its first two parameters are not (model, clip).")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _asks_of_a_clip(found: Any) -> bool:
@@ -99,9 +99,7 @@ class Question:
             if wanted and name not in self.options:
                 lacking = next((item for item in asked if name not in item.options), None)
                 if lacking is not None:
-                    raise ConfigError(
-                        f"{self.name} needs {name}=…, for {lacking.id} and all others. Give it as option."
-                    )
+                    raise ConfigError(f"{self.name} needs an option {name}=…, which nobody gave for {lacking.id}.")
         if unknown := [name for name in self.options if name not in known and not free]:
             near = get_close_matches(unknown[0], known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(known) or 'none'}."
@@ -130,7 +128,8 @@ def options_of(function: Callable[..., Any], given: Iterable[str], split: str = 
     A value is JSON or plain words; where the probe wants clips, it is what ``items`` reads: ``against=world:0..7``.
     Raises ``ConfigError`` for what is not of that form, has no such name, or is of another kind.
     """
-    known, said = Question(function, {}).parameters, {}
+    known = Question(function, {}).parameters
+    said: dict[str, list[str]] = {}
     for one in given:
         name, equals, text = one.partition("=")
         if not equals or not name:

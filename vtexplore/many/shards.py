@@ -19,7 +19,8 @@ from vtexplore.files import writing
 
 SYNC_S = 1.0  # a power cut costs what was found since; a kill costs nothing
 Line = dict[str, Any]
-"""What is kept of one item: "id", "asked", "clip", "notes", and "row" or "error"."""
+"""What is kept of one item: "key" (see ``items``), "clip", "notes", and "row" or "error"."""
+Key = tuple[str, str]
 
 
 class Shards:
@@ -53,18 +54,18 @@ class Shards:
         with writing(self.folder / "run.json") as partial:
             partial.write_text(json.dumps(recipe, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
-    def lines(self) -> dict[str, Line]:
-        """The line of each id: where there are several, one without an error, or else the last."""
-        found: dict[str, Line] = {}
+    def lines(self) -> dict[Key, Line]:
+        """The line of each key; where there are several, one without an error."""
+        found: dict[Key, Line] = {}
         for path in self._paths():
             for line in path.read_bytes().split(b"\n"):
                 try:
                     one = json.loads(line)
-                    before = found.get(one["id"])
+                    name, mark = one["key"]
                 except (ValueError, KeyError, TypeError):  # cut off by a kill
                     continue
-                if before is None or "error" in before or "error" not in one or before["asked"] != one["asked"]:
-                    found[one["id"]] = one
+                if "error" not in one or (name, mark) not in found:
+                    found[name, mark] = one
         return found
 
     def count(self) -> int:
@@ -118,7 +119,7 @@ class Memory:
     """The same without a disk, for one process: nothing is kept when it ends."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Line] = {}
+        self.kept: dict[Key, Line] = {}
 
     def check(self, recipe: dict[str, Any]) -> None:
         """There is never another run."""
@@ -126,8 +127,8 @@ class Memory:
     def begin(self, recipe: dict[str, Any]) -> None:
         """Nothing to write."""
 
-    def lines(self) -> dict[str, Line]:
-        """The line of each id."""
+    def lines(self) -> dict[Key, Line]:
+        """The line of each key."""
         return self.kept
 
     def count(self) -> int:
@@ -141,4 +142,4 @@ class Memory:
 
     def add(self, line: Line) -> None:
         """Keep one line."""
-        self.kept[line["id"]] = line
+        self.kept[line["key"]] = line

@@ -73,7 +73,7 @@ class Table:
 
     @cached_property
     def summary(self) -> dict[str, tuple[int, float, float, float]]:
-        """Column of numbers → clips that have one, mean, and its 95 % interval, low and high: a bootstrap over clips."""
+        """Column of numbers → clips that have one, mean, 95 % interval (low, high) by a bootstrap over clips."""
         numbers = {name: v for name in self.columns if (v := self.column(name)).dtype.kind == "f" and len(v)}
         if not numbers:
             return {}

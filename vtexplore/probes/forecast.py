@@ -77,7 +77,7 @@ class ForecastResult(Result):
         return None if truth < 0 else {who: truth in said for who, said in self.answers(ahead, count).items()}
 
     def row(self) -> Row:
-        """So many moments ahead: the ``first`` word; whether it, ``copy``, ``common`` is right; the true one's ``p``."""
+        """By moments ahead: the ``first`` word; whether it, ``copy``, ``common`` is right; the true word's ``p``."""
         out: Row = {}
         for n, ahead in enumerate(self.ahead):
             out[column("first", ahead)] = str(self.top(ahead, 1)[0][0])
