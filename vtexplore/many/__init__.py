@@ -4,9 +4,10 @@
     table.mean("lift")              mean over clips, low, high
     table.rows[0]                   a row a clip; table.csv holds the same
 
-    vtexplore probe fill_mask clips/ --option word=1 --out table.csv --processes 2
+    vtexplore probe fill_mask clips/ --option word=1 --out table.csv --processes 2               (on CPUs)
     accelerate launch -m vtexplore probe fill_mask clips/ --option word=1 --out table.csv        (on GPUs)
 
+(On CPUs ``accelerate launch --num_processes 2`` starts one process, whose table is the same, only later.)
 Every process (of accelerate: of a GPU, of a machine with the same disk) asks its share of the clips and appends a line
 for each to a shard of its own, ``table.csv.parts/rank-k.jsonl``; in the end the main process merges them by id. A clip
 is asked once, whoever stopped when: shards are read first, and each pending clip belongs to one process. (A DataLoader

@@ -86,7 +86,8 @@ class Shards:
             with path.open("ab") as file:
                 yield Writer(file)
         except OSError as error:
-            raise ConfigError(f"{path} cannot be written ({error.strerror or error}).") from error
+            why = error.strerror or str(error)
+            raise ConfigError(f"{path} cannot be written ({why}). All processes must see it on one disk.") from error
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("rank-*.jsonl"))
