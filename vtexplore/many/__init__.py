@@ -93,7 +93,8 @@ def over(
 
     try:
         tried, rest, before = _together(state, begin)
-        share = rest[state.process_index :: state.num_processes]
+        first = (state.process_index - len(tried)) % state.num_processes  # the main process has done some
+        share = rest[first :: state.num_processes]
         done = len(listed) - len(rest) - len(tried)
         hidden = quiet or not state.is_main_process
         others = None if state.num_processes == 1 else lambda: done + store.count() - before
