@@ -23,10 +23,10 @@ FLOORS = (
     {"errors", "assets", "files", "statistics", "types"},
     {"blocks", "objectives", "data", "world", "registry", "weights", "visual_words"},
     {"models", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
-    {"probes", "measures", "evaluate"},
+    {"probes", "measures", "evaluate", "many"},
     {"views"},
     {"widgets"},
-    {"cli", "cli_words", "terminal", "tour", "course", "readme"},
+    {"cli", "cli_many", "cli_words", "terminal", "tour", "course", "readme"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

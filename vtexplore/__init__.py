@@ -10,6 +10,7 @@ Data walks through the rooms in this order, and never back:
     record = vtexplore.record(model, batch)         record.py        one forward pass, opened
     result = vtexplore.attend(model, clip, text)    probes/          a question, and its answer in numbers
     result.plot()                                   views/           … as a picture
+    table = vtexplore.over("attend", model, clips)  many/            … of many clips, a row each
 
 A probe walks from the clip to the record by itself; `prepare` and `record` are there for whoever wants to look.
 Importing the package loads none of the rooms: each verb fetches its own when first used.
@@ -50,6 +51,7 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "FrameSorter": ("vtexplore.widgets.live", "FrameSorter"),
     "VisualWordsTimeline": ("vtexplore.widgets.live", "VisualWordsTimeline"),
     "QuestionCard": ("vtexplore.widgets.live", "QuestionCard"),
+    "over": ("vtexplore.many", "over"),
 }
 
 __all__ = ["__version__", *_VERBS]

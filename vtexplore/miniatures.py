@@ -308,4 +308,10 @@ def launch(arguments: list[str], processes: int) -> int:
     """
     environment = {**FAST_MALLOC, **os.environ, "OMP_NUM_THREADS": "1"}
     group = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes > 1 else []
-    return subprocess.call([sys.executable, *group, "-m", "vtexplore", *arguments], env=environment)
+    process = subprocess.Popen([sys.executable, *group, "-m", "vtexplore", *arguments], env=environment)
+    stopped = False
+    while True:
+        try:
+            return process.wait() and (130 if stopped else process.returncode)
+        except KeyboardInterrupt:  # the others heard it as well: they end first, so that none is left behind
+            stopped = True

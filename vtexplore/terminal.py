@@ -46,8 +46,8 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             except VtexploreError as error:
                 print(f"vtexplore: {error}", file=sys.stderr)
                 raise SystemExit(2) from None
-            except KeyboardInterrupt:
-                print("vtexplore: stopped.", file=sys.stderr)
+            except KeyboardInterrupt as stop:
+                print(f"vtexplore: stopped. {stop}".rstrip(), file=sys.stderr)
                 raise SystemExit(130) from None
             except BrokenPipeError:  # the reader (`| head`) has seen enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

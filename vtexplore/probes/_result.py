@@ -21,6 +21,11 @@ from vtexplore.types import Tokens
 
 R = TypeVar("R", bound="Result")
 FORMAT = 1  # of the file; a reader refuses a later one
+Cell = str | int | float | bool
+Row = dict[str, Cell]
+"""One line of a table: a name of a column → what stands there; a column that is missing has no value here."""
+SHORT = 8  # numbers of a list that get a column each
+NOT_IN_ROWS = ("clip", "times_s", "about", "notes")
 
 
 class Result:
@@ -39,6 +44,17 @@ class Result:
         """Plain numbers, words and lists, ready for JSON; no pictures."""
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in self.PICTURES}  # type: ignore[arg-type]
         return {k: _plain(v) for k, v in kept.items()}
+
+    def row(self) -> Row:
+        """One flat row for a table: single numbers and words, and lists of at most eight numbers as ``name_0`` ….
+
+        A probe of one clip says better what its row is; names mean the same in every clip's row.
+        """
+        out: Row = {}
+        for f in fields(self):  # type: ignore[arg-type]
+            if f.name not in (*self.PICTURES, *NOT_IN_ROWS):
+                out |= _cells(f.name, getattr(self, f.name))
+        return out
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one small file (compressed arrays and a JSON header, no pickle), whole or not at all."""
@@ -76,6 +92,25 @@ class Result:
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         return str(self.plot().html()) + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def column(*parts: object) -> str:
+    """The name of a column: lower case, words joined by "_", so that it can be typed anywhere."""
+    return "_".join(re.sub(r"\W+", "_", str(part).lower()).strip("_") for part in parts)
+
+
+def _cells(name: str, value: Any) -> Row:
+    """What a table can hold of a field: {} for what has no place in one."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | float | str):
+        return {name: value}
+    if isinstance(value, dict):
+        return {column(name, k): v for k, v in value.items() if isinstance(v, bool | int | float | str)}
+    numbers = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else value
+    if isinstance(numbers, list | tuple) and len(numbers) <= SHORT:
+        return {column(name, i): v for i, v in enumerate(numbers) if isinstance(v, bool | int | float)}
+    return {}
 
 
 def _plain(value: Any) -> Any:

@@ -42,7 +42,7 @@ from vtexplore.objectives.questions import answer as said
 from vtexplore.probes import _choices
 from vtexplore.probes._ask import about, card_of, needs, notices, text_of
 from vtexplore.probes._relevance import Crossings, look, patches
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes._stills import stills, surest
 from vtexplore.probes.attend import NOT_AN_EXPLANATION, PICTURE_PX, grid_of
 from vtexplore.probes.fill_mask import CONDITIONS, ONE_CASE
@@ -167,6 +167,19 @@ class AnswerResult(Result):
         if isinstance(wanted, int) or _choices.bare(wanted) not in self.choices:
             raise ConfigError(f"There is no choice {wanted!r}; there are {', '.join(self.choices)}.")
         return self.choices.index(_choices.bare(wanted))
+
+    def row(self) -> Row:
+        """Of the erased phrase ``lift``, ``margin``, and by condition whether it is first (``right``) and its ``p``."""
+        out: Row = {"text": self.text, "phrase": self.phrase, "best": self.best or "", "choices": len(self.choices)}
+        if self.right is None:
+            return out
+        own = self.scores[0, self.right]
+        out |= {"lift": float(self.lift()), "margin": float(own - np.delete(self.scores[0], self.right).max())}
+        for name in self.conditions:
+            after = () if name == self.conditions[0] else (name,)
+            out[column("right", *after)] = self.first(name) == self.phrase
+            out[column("p", *after)] = self.probability(self.right, name)
+        return out
 
     def _row(self, condition: str | None) -> int:
         if condition is not None and condition not in self.conditions:

@@ -20,9 +20,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vtexplore.data.prepare import prepare
+from vtexplore.data.text import plain
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._ask import about, card_of, find_word, notices, pooling, split, text_of
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.grounding import frames_within, grounding, named_things, overlap
 from vtexplore.probes.rollout import roll
 from vtexplore.record import Record, frames_of, record
@@ -200,6 +201,23 @@ class AttendResult(Result):
             measured = grounding(heat[:, self.patches(look.tokens)], covered)
             scores[row, : len(heat)], chance = measured["mass"], float(covered.mean())
         return HeadGrid(self.words[at], what, tuple(look.site for look in looks), scores, chance)
+
+    def row(self) -> Row:
+        """The ``video``'s share of the attention; of words that name things, mean ``mass``, ``lift`` … and each's mass.
+
+        See ``score``; ``mass_red`` is the mass of "red" on what it names, their mean if it stands there twice.
+        """
+        out: Row = {"text": self.text, "look": self.site if self.head is None else f"{self.site} head {self.head}"}
+        out["video"] = float(self.rows().sum(axis=1).mean())
+        scores = {i: s for i in range(len(self.words)) if not np.isnan((s := self.score(i)).get("mass", np.nan))}
+        if not scores:
+            return out
+        out["words"] = len(scores)
+        out |= {name: float(np.mean([s[name] for s in scores.values()])) for name in next(iter(scores.values()))}
+        for word in dict.fromkeys(plain(self.words[i]) for i in scores):
+            mine = [s["mass"] for i, s in scores.items() if plain(self.words[i]) == word]
+            out[column("mass", word)] = float(np.mean(mine))
+        return out
 
     def overlay(self, word: str | int | None = None, **options: Any) -> Any:
         """The film strip with the heat of a word on it; short for ``plot("overlay", word=…)``."""

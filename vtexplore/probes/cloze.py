@@ -22,7 +22,7 @@ import numpy as np
 from vtexplore.data.text import plain, words_of
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes._ask import about, few, notices, text_of
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.fill_mask import MASK, ONE_CASE, ask, check_conditions, crowded, whole_words
 from vtexplore.types import Clip, Phrase
 from vtexplore.world import GARDEN_THEME, SHAPES_THEME, Theme
@@ -75,6 +75,23 @@ class ClozeResult(Result):
     def right(self, gap: int, count: int = 1, condition: str | None = None) -> bool | None:
         """Whether the likeliest word of a gap, or one of so many, names something that happens; None: not known."""
         return any(self.names(w) for w, _ in self.top(gap, count, condition)) if self.truth else None
+
+    def row(self) -> Row:
+        """Gap by gap (from 0) the ``first`` word and its ``p``, with the clip; where truth is known, what is ``right``.
+
+        ``right`` alone is the share of gaps, ``right_no_clip`` … the same under a null.
+        """
+        gaps = range(len(self.gaps))
+        out: Row = {"text": self.text}
+        for name in self.conditions if self.truth else ():
+            share = float(np.mean([bool(self.right(gap, condition=name)) for gap in gaps]))
+            out["right" if name == self.conditions[0] else column("right", name)] = share
+        for gap in gaps:
+            word, p = self.top(gap, 1)[0]
+            out |= {column("first", gap): word, column("p", gap): p}
+            if self.truth:
+                out[column("right", gap)] = bool(self.right(gap))
+        return out
 
     def _row(self, gap: int, condition: str | None) -> np.ndarray:
         if condition is not None and condition not in self.conditions:

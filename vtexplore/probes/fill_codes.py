@@ -24,7 +24,7 @@ from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.objectives import masked_codes
 from vtexplore.probes._ask import about, needs, notices, text_of
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row
 from vtexplore.probes.fill_mask import ONE_CASE
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip
@@ -78,6 +78,20 @@ class FillCodesResult(Result):
         truth = self.truth[self.hidden]
         answers = (self.said[self.hidden], self.copied[self.hidden], self.common)
         return {name: float((truth == answer).mean()) for name, answer in zip(ANSWERS, answers, strict=True)}
+
+    def row(self) -> Row:
+        """Shares that are ``right``, by ``copy``, by ``common``; mean ``p`` and −ln p (``nll``) of the true codes."""
+        right = self.right()
+        nll = -np.log(np.maximum(self.p.astype(float), 1e-30)).mean()
+        return {
+            "text": self.text,
+            "hidden": int(self.hidden.sum()),
+            "right": right["the model"],
+            "copy": right["copy"],
+            "common": right["common"],
+            "p": float(self.p.mean()),
+            "nll": float(nll),
+        }
 
 
 def fill_codes(

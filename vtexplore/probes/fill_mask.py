@@ -24,7 +24,7 @@ from vtexplore.data.prepare import prepare, word_positions
 from vtexplore.data.text import SPECIALS, hide_word, plain, vocabulary, words_of
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes._ask import about, card_of, few, find_word, needs, notices, text_of
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip
 
@@ -101,6 +101,17 @@ class FillMaskResult(Result):
         logs = np.log(np.maximum(self.p[:, at].astype(float), 1e-30))
         nulls = [self._row(without)] if without is not None else range(1, len(self.conditions))
         return float(min(logs[0] - logs[row] for row in nulls))
+
+    def row(self) -> Row:
+        """The word that belongs there (else the model's first): ``p``, ``rank``, ``lift``, and each null's own."""
+        first = self.top(1)[0][0]
+        word = self.answer or first
+        out: Row = {"text": self.text, "first": first, "p": self.probability(word), "lift": self.lift(word)}
+        if self.answer is not None:
+            out |= {"answer": word, "right": first == word, "rank": self.rank(word)}
+        for null in self.conditions[1:]:
+            out |= {column("p", null): self.probability(word, null), column("lift", null): self.lift(word, null)}
+        return out
 
     def _row(self, condition: str | None) -> int:
         if condition is None:

@@ -22,7 +22,7 @@ from vtexplore.errors import ConfigError
 from vtexplore.exemplars import Draw, word_moment
 from vtexplore.probes._ask import about, notices
 from vtexplore.probes._moments import pictures, read, words_for
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.fill_mask import ONE_CASE
 from vtexplore.types import Clip
 
@@ -75,6 +75,17 @@ class ForecastResult(Result):
         """Whether the true word is the first of each answer, or among so many; None after the clip's end."""
         truth = int(self.truth[self._row(ahead)])
         return None if truth < 0 else {who: truth in said for who, said in self.answers(ahead, count).items()}
+
+    def row(self) -> Row:
+        """By moments ahead: the ``first`` word; whether it, ``copy``, ``common`` is right; the true word's ``p``."""
+        out: Row = {}
+        for n, ahead in enumerate(self.ahead):
+            out[column("first", ahead)] = str(self.top(ahead, 1)[0][0])
+            right = self.right(ahead)
+            if right is not None:
+                out |= {column("right" if who == ANSWERS[0] else who, ahead): good for who, good in right.items()}
+                out[column("p", ahead)] = float(self.p[n, self.truth[n]])
+        return out
 
     def _row(self, ahead: int) -> int:
         if ahead not in self.ahead:

@@ -29,7 +29,7 @@ from vtexplore.objectives.attended import attended_mask
 from vtexplore.objectives.blockwise import blockwise_mask
 from vtexplore.objectives.masked_words import choose
 from vtexplore.probes._ask import SMALL, about, notices, split, text_of
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.attend import AttendResult, grid_of
 from vtexplore.probes.grounding import MASK_PX, overlap
 from vtexplore.record import record
@@ -82,6 +82,16 @@ class MaskingResult(Result):
             raise ConfigError(f"No strategy {strategy!r} here; there are {', '.join(self.strategies)}.")
         at = self.strategies.index(strategy)
         return self.patch[at], self.word[at]
+
+    def row(self) -> Row:
+        """Of each strategy the share that is ``hidden``, and, of the words so hidden, the share that is ``content``."""
+        out: Row = {"text": self.text}
+        for at, name in enumerate(self.strategies):
+            out[column("hidden", name)] = float(self.hidden[at])
+            total = float(self.word[at].sum())
+            if self.content.any() and total > 0:
+                out[column("content", name)] = float(self.word[at][self.content].sum()) / total
+        return out
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError
 from vtexplore.probes._ask import about, few, needs, notices, text_of
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.fill_mask import ONE_CASE
 from vtexplore.record import beside
 from vtexplore.types import Clip
@@ -59,6 +59,15 @@ class MatchResult(Result):
     def margin(self, text: int = 0) -> float:
         """How far a sentence (the first) is ahead of the best of the others; < 0: it is not the best."""
         return float(self.score[text] - np.delete(self.score, text).max())
+
+    def row(self) -> Row:
+        """``best``, ``margin``, ``right``: whether the first sentence is ahead; ``score`` of each, by its index."""
+        margin = self.margin()
+        out: Row = {"text": self.texts[0], "best": self.best, "right": margin > 0, "margin": margin}
+        out |= {column("score", i): float(score) for i, score in enumerate(self.score)}
+        if len(self.others):
+            out |= {column("beyond", i): float(score) for i, score in enumerate(self.beyond)}
+        return out
 
 
 def match(model: Any, clip: Clip, texts: Sequence[str], *, against: Sequence[Clip] = ()) -> MatchResult:

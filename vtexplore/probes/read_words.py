@@ -20,7 +20,7 @@ import torch
 from vtexplore.exemplars import Draw, word_moment
 from vtexplore.probes._ask import about, notices
 from vtexplore.probes._moments import pictures, read, words_for
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row
 from vtexplore.probes.fill_mask import ONE_CASE
 from vtexplore.types import Clip
 
@@ -64,6 +64,16 @@ class ReadWordsResult(Result):
     def path(self, word: int) -> tuple[int, ...]:
         """The branch taken at each level to come to a word that pictures show."""
         return self.paths[int(np.flatnonzero(self.words == word)[0])]
+
+    def row(self) -> Row:
+        """The clip as a sentence of words' numbers, how many are ``different``, and how well they fit."""
+        return {
+            "codes": " ".join(str(c) for c in self.codes),
+            "different": len(set(self.codes.tolist())),
+            "agree": float(self.agree.mean()),
+            "distance": float(self.distance.mean()),
+            "nearest_distance": float(self.nearest_distance.mean()),
+        }
 
 
 def read_words(model: Any, clip: Clip, *, draw: Draw = word_moment) -> ReadWordsResult:

@@ -1,0 +1,95 @@
+"""The command for many clips: one probe, one table, as many processes as there are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vtexplore.errors import ConfigError, VtexploreError
+from vtexplore.terminal import Json, Model, command, notes, say
+
+SHOWN = 10  # errors that are listed; the table has all
+
+
+@command("probe")
+def probe(
+    name: Annotated[str, typer.Argument(help="fill_mask, attend, match, … or your own as module:function.")],
+    clips: Annotated[list[str], typer.Argument(help="A folder, files, a .csv, world:0..999; one or several.")],
+    model: Model = "violet",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The table: .csv, or .parquet with pyarrow.", show_default=False)
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-p", help="key=value for the probe; may be given again.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of world: scenes: train, or heldout.")] = "train",
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the work, on CPUs.")] = 1,
+    retry: Annotated[bool, typer.Option("--retry", help="Ask clips that failed before once more.")] = False,
+    as_json: Json = False,
+) -> None:
+    """A probe over many clips: a table with a row for each, and what they say together.
+
+    The same command again goes on where it was stopped. {caption} in an option is the clip's own caption; so is any
+    word of its .json, any column of the .csv, and, of the world, any kind of foil ({order}, {colour}, …). A .csv has a
+    column "path"; columns named like an option are that clip's own.
+
+    \b
+    Examples:
+      vtexplore probe fill_mask clips/ -p word=1 -o table.csv
+      vtexplore probe attend world:0..999 --split heldout -o looks.csv --processes 2
+      vtexplore probe match world:0..99 -p texts={caption} -p texts={order} -o order.csv
+      vtexplore probe answer questions.csv --model bridgeformer -o answers.csv --json
+      accelerate launch -m vtexplore probe attend clips/ -o looks.csv    (on all GPUs)
+    """
+    from vtexplore.many import over
+    from vtexplore.many.question import find, options_of
+    from vtexplore.miniatures import is_main, launch
+
+    if processes > 1 and "RANK" not in os.environ:
+        _refuse(name, clips, out, option or (), split)
+        raise SystemExit(launch(sys.argv[1:], processes))
+    try:
+        options = options_of(find(name), option or (), split)
+        table = over(name, model, clips, out=out, split=split, retry=retry, **options)
+    except VtexploreError:
+        if is_main():
+            raise
+        raise SystemExit(2) from None  # it is told once
+    if is_main():
+        _told(table, out, as_json)
+
+
+def _refuse(name: str, clips: list[str], out: Path | None, option: Sequence[str], split: str) -> None:
+    """Refuse what cannot work before processes are started, each of which would say so."""
+    from vtexplore.many.items import items
+    from vtexplore.many.question import Question, find, options_of
+    from vtexplore.many.table import check_ending
+
+    if out is None:
+        raise ConfigError("Several processes meet in a file. Give one: --out table.csv.")
+    check_ending(out)
+    function = find(name)
+    Question(function, options_of(function, option, split)).check(items(clips, split))
+
+
+def _told(table: Any, out: Path | None, as_json: bool) -> None:
+    """The summary; raises ``ConfigError`` if not one clip could be asked."""
+    for name, error in list(table.errors.items())[:SHOWN]:
+        print(f"failed: {name}: {error}", file=sys.stderr)
+    if len(table.errors) > SHOWN:
+        where = f"; see the column 'error' of {out}" if out else ""
+        print(f"failed: {len(table.errors) - SHOWN} more{where}", file=sys.stderr)
+    if len(table.errors) == len(table):
+        raise ConfigError("Not one clip could be asked. Mend what is said above, and run the same command again.")
+    if as_json:
+        say(table.to_dict() | {"out": None if out is None else str(out)})
+        return
+    print(table)
+    if out is not None:
+        print(f"saved: {out}")
+    notes(table)
