@@ -246,8 +246,8 @@ def _features(once: Once) -> Ask:
     still = once.model.embed(replace(alone, video=alone.video[:, :1].expand_as(alone.video).contiguous()))[0].hidden
     if not _same(still[0][once.slots], still[0][once.slots[:1]].expand(*once.slots.shape, -1)):
         raise Unsupported(
-            f"What {getattr(once.model, 'name', 'this model')} makes of a frame holds its place in time already, so the "
-            "two cannot be parted. Move what='frames'."
+            f"What {getattr(once.model, 'name', 'this model')} makes of a frame holds its place in time already, so "
+            "the two cannot be parted. Move what='frames'."
         )
     return lambda rows: once.read(once.moved(rows))
 
