@@ -44,6 +44,10 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "retrieve": ("vtexplore.probes.retrieve", "retrieve"),
     "masking": ("vtexplore.probes.masking", "masking"),
     "compare_masking": ("vtexplore.probes.masking", "compare_masking"),
+    "reorder": ("vtexplore.probes.reorder", "reorder"),
+    "compare_orders": ("vtexplore.probes.compare_orders", "compare_orders"),
+    "before_after": ("vtexplore.probes.before_after", "before_after"),
+    "recover_order": ("vtexplore.probes.recover_order", "recover_order"),
 }
 
 __all__ = ["__version__", *_VERBS]

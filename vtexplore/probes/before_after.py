@@ -38,7 +38,7 @@ SHOWN, SHOWN_PX = 4, 128
 
 @dataclass(frozen=True)
 class Pair:
-    """A clip of A and then B, one of B and then A; ``texts``: what is true of each, in every wording of ``WORDINGS``."""
+    """A clip of A and then B, one of B and then A; ``texts``: what is true of each, in every wording."""
 
     clips: tuple[Clip, Clip]
     texts: tuple[tuple[str, ...], tuple[str, ...]]
@@ -113,9 +113,8 @@ def before_after(
     spread = bootstrap(np.stack([same, opposite], axis=1), np.arange(len(pairs)), resamples, seed)
     wording, order = ((float(spread[0][i]), float(spread[1][i]), float(spread[2][i])) for i in range(2))
     shares = _shares(scores, resamples, seed)
-    shown = [
-        clip.sample([(i + 0.5) * clip.duration_s / SHOWN for i in range(SHOWN)], SHOWN_PX) for clip in pairs[0].clips
-    ]
+    middles = (np.arange(SHOWN) + 0.5) / SHOWN
+    shown = [clip.sample((middles * clip.duration_s).tolist(), SHOWN_PX) for clip in pairs[0].clips]
     return BeforeAfterResult(
         wordings=tuple(WORDINGS),
         scores=scores,
@@ -162,10 +161,8 @@ def clip_pair(x: Clip, y: Clip, a: str | None = None, b: str | None = None) -> P
     if not all(said.values()):
         raise ConfigError("Say what happens in each clip: a='the red circle spins', b='the blue star grows'.")
     turned = {"A": said["B"], "B": said["A"]}
-    return Pair(
-        (joined(x, y), joined(y, x)),
-        (tuple(w.format(**said) for w in WORDINGS), tuple(w.format(**turned) for w in WORDINGS)),
-    )
+    texts = tuple(w.format(**said) for w in WORDINGS), tuple(w.format(**turned) for w in WORDINGS)
+    return Pair((joined(x, y), joined(y, x)), texts)
 
 
 @dataclass(frozen=True)
@@ -211,7 +208,7 @@ def right(scores: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def distances(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of ``scores`` [pair, wording, clip, text] how far apart wordings of one meaning are, and opposites: [pair] each."""
+    """Of [pair, wording, clip, text] how far apart wordings of one meaning are, and opposites: [pair] each."""
     count = scores.shape[1]
     one, other = np.triu_indices(count, 1)
     same = np.abs(scores[:, one] - scores[:, other]).mean(axis=(1, 2, 3))
@@ -256,7 +253,7 @@ def _flags(
     ahead, back = by_name["text, said in order"], by_name["text, said backwards"]
     if ahead.low > back.high or back.low > ahead.high:
         out.append(
-            f"Right in {ahead.value:.0%} where the first event is said first, and in {back.value:.0%} elsewhere: order of "
-            "mention counts for the model, not only order of events."
+            f"Right in {ahead.value:.0%} where the first event is said first, and in {back.value:.0%} elsewhere: order "
+            "of mention counts for the model, not only order of events."
         )
     return tuple(out)

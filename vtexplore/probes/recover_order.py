@@ -59,7 +59,7 @@ class Recovered:
 
 @dataclass(frozen=True)
 class RecoverResult(Result):
-    """``best`` int [clip, unit]: at place k stands unit ``best[clip, k]``, in one of ``tied`` [clip] equally good orders.
+    """``best`` int [clip, unit]: at place k stands unit ``best[clip, k]``, one of ``tied`` [clip] equally good orders.
 
     ``before`` float [clip, unit, unit] in 0..1: how surely one comes before the other, for the model. ``each`` float
     [clip, measure] in the order of ``MEASURES``; ``p`` float [clip]: the share of orders with τ at least as high, by
@@ -130,10 +130,8 @@ def recover_order(
     null = np.array([judged(row[None], np.zeros((units, units), dtype=bool)) for row in all_orders(units)])
     mean, low, high = bootstrap(each, np.arange(len(each)), resamples, seed)
     measures = tuple(
-        Recovered(
-            name, float(mean[i]), float(low[i]), float(high[i]), float(null[:, i].mean()), float(null[:, i].std())
-        )
-        for i, name in enumerate(MEASURES)
+        Recovered(name, float(mean[i]), float(low[i]), float(high[i]), float(chance.mean()), float(chance.std()))
+        for i, (name, chance) in enumerate(zip(MEASURES, null.T, strict=True))
     )
     p, middle = zip(*(_chance(best, null[:, 0]) for best, _, _, _ in found), strict=True)
     at = (np.arange(units) * 2 + 1) * batch.video.shape[1] // (2 * units)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from vtexplore.data.prepare import prepare
-from vtexplore.probes._ask import about, few, notices, text_of
+from vtexplore.probes._ask import about, notices, text_of
 from vtexplore.probes._moves import WHAT, matched, move, tube
 from vtexplore.probes._orders import differences, dose, kendall, orders_of, rank_p, ties
 from vtexplore.probes._result import Result
@@ -47,7 +47,7 @@ class ReorderResult(Result):
     [order]: what the true order is held against; ``named``: rows with a name. ``stills`` float32 [frame, text]: scores
     of single frames, number ``still_frames`` [frame] of the clip. ``still_moved`` float32 [order′, text]: a film of one
     frame in a few orders, the first as it is. ``blind`` float32 [text]: without the clip. ``texts``: the text, and the
-    foil if there is one.
+    foil if there is one. ``frames`` uint8 [unit, height, width, rgb] and ``times_s`` [unit]: the middle of each.
     """
 
     PICTURES: ClassVar[tuple[str, ...]] = ("frames",)
@@ -180,8 +180,7 @@ def reorder(
     count = batch.video.shape[1]
     at = (np.arange(min(count, STILLS)) * 2 + 1) * count // (2 * min(count, STILLS))
     times_s = np.asarray(batch.times_s[0], dtype=float)
-    shown = (np.arange(moving.units) * 2 + 1) * count // (2 * moving.units)
-    shown = shown if len(shown) <= 2 * STILLS else np.searchsorted(times_s, few(times_s))
+    shown = times_s[(np.arange(moving.units) * 2 + 1) * count // (2 * moving.units)]
     return ReorderResult(
         texts=tuple(texts),
         what=what,
@@ -196,8 +195,8 @@ def reorder(
         still_moved=control.scores(orders.rows[some], every=True),
         blind=_plain(model, replace(batch, video_mask=torch.zeros_like(batch.word_mask[:, 0]))),
         clip=clip.name,
-        times_s=times_s[shown],
-        frames=clip.sample(times_s[shown].tolist(), 96),
+        times_s=shown,
+        frames=clip.sample(shown.tolist(), 96 if len(shown) <= STILLS else 48),
         about=about(model, clip) | {"seed": seed},
         notes=(*notices(model, clip), *_flags(model, batch, what, int(orders.drawn.sum())), ONE_CASE),
     )

@@ -80,6 +80,6 @@ def said(result: Any) -> str:
     one = result["group"]
     ratio = result.order[0] / result.wording[0] if result.wording[0] else np.inf
     return (
-        f"{percent(one.value)} of pairs are told apart both ways (chance {percent(one.chance)}, p = {one.p:.4f}). Opposites "
-        f"are {ratio:.1f} times as far apart as wordings of one meaning (p = {result.wording_p:.4f})."
+        f"{percent(one.value)} of pairs are told apart both ways (chance {percent(one.chance)}, p = {one.p:.4f}). "
+        f"Opposites are {ratio:.1f} times as far apart as wordings of one meaning (p = {result.wording_p:.4f})."
     )

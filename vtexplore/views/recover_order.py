@@ -85,10 +85,7 @@ def _spread(axes: Any, result: Any) -> None:
     mine, chance = (np.histogram(x[~np.isnan(x)], edges)[0] for x in (tau, null))
     wide = 2 / pairs
     axes.bar(middle, mine / max(mine.sum(), 1), 0.8 * wide, color=CLIP_COLOUR, label="this model")
-    axes.step(
-        np.append(edges, edges[-1]), np.concatenate([[0], chance / chance.sum(), [0]]), color=NULL_COLOURS[2], linewidth=2,
-        label="chance: all orders",
-    )  # fmt: skip
+    axes.stairs(chance / chance.sum(), edges, color=NULL_COLOURS[2], linewidth=2, label="chance: all orders")
     axes.set_xlabel("τ of a clip (1: in order, −1: backwards)", fontsize=SMALL)
     axes.set_ylabel("share of clips", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)

@@ -31,11 +31,13 @@ def orders(result: Any) -> Picture:
     """Left, orders that have a name and the best of the others; right, the scores of all, with their controls."""
     rows = _shown(result)
     head_in, foot_in = 1.45, 0.45
+    foil = f"\nFoil: “{shorten(result.texts[1], 100, placeholder='…')}”" if len(result.texts) > 1 else ""
+    head_in += 0.3 if foil else 0.0
     picture = Picture(height_in=head_in + max(len(rows) * (ROW_IN + 0.12), 5.0) + foot_in)
     total_in = picture.get_figheight()
-    title = shorten(f"Does order matter for “{result.texts[0]}”?", 100, placeholder="…”?")
+    title = f"Does order matter for “{shorten(result.texts[0], 76, placeholder='…')}”?"
     picture.text(0.03, 1 - 0.12 / total_in, title, fontsize=LARGE, va="top")
-    picture.text(0.03, 1 - 0.5 / total_in, said(result), fontsize=BODY, va="top", linespacing=1.35)
+    picture.text(0.03, 1 - 0.5 / total_in, said(result) + foil, fontsize=BODY, va="top", linespacing=1.35)
     units = result.rows.shape[1]
     places = (np.arange(min(units, MOST)) * 2 + 1) * units // (2 * min(units, MOST))
     for number, (name, row) in enumerate(rows):
@@ -44,12 +46,11 @@ def orders(result: Any) -> Picture:
         tall = strip(picture, result.frames[at], (1.95, bottom, STRIP_IN, ROW_IN), [str(i + 1) for i in at])
         middle = (bottom + tall / 2) / total_in
         picture.text(0.03, middle, f"{name}\n{result.scores[row, 0]:+.2f}", fontsize=BODY, va="center", linespacing=1.3)
-    left, wide = 7.75 / WIDTH_IN, 4.7 / WIDTH_IN
+    left, wide = 7.7 / WIDTH_IN, 4.2 / WIDTH_IN
     span_in = total_in - head_in - foot_in
     _dots(picture.add_axes((left, (foot_in + span_in * 0.56) / total_in, wide, span_in * 0.40 / total_in)), result)
     _dose(picture.add_axes((left, (foot_in + 0.5) / total_in, wide, (span_in * 0.40 - 0.25) / total_in)), result)
-    foil = f"foil: {shorten(result.texts[1], 60, placeholder='…')}" if len(result.texts) > 1 else ""
-    source_line(picture, origin(result.about, f"moved: {result.what}", shorten(result.clip, 60, placeholder="…"), foil))
+    source_line(picture, origin(result.about, f"moved: {result.what}", shorten(result.clip, 60, placeholder="…")))
     listed = "; ".join(f"{name}: {result.scores[row, 0]:+.2f}" for name, row in rows)
     picture.alt = f"Scores of “{result.texts[0]}” beside {result.clip} in other orders. {said(result)} {listed}."
     return picture

@@ -11,6 +11,7 @@ from vtexplore.views.picture import BODY, FAINT, INK, MARK, WIDTH_IN, Picture, b
 from vtexplore.views.words import percent
 
 GAP_IN = 0.05
+Box = tuple[float, float, float, float]
 Bar = tuple[str, float, float, float, float, str]
 """A label, a value, the ends of its interval, chance (NaN: none), a colour."""
 
