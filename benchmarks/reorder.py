@@ -108,7 +108,8 @@ def table(found: dict[str, Any]) -> str:
         met = "" if row["cpu_ratio"] >= row["goal"] else " (missed)"
         lines.append(
             f"| {row['family']} | {row['what']} | {row['how']} | {row['loop_cpu_s']:.1f} | {row['cpu_s']:.2f} "
-            f"| {row['cpu_ratio']:.1f} | {row['wall_ratio']:.1f} | {row['goal']}{met} | {row['largest_difference']:.1e} |"
+            f"| {row['cpu_ratio']:.1f} | {row['wall_ratio']:.1f} | {row['goal']}{met} "
+            f"| {row['largest_difference']:.1e} |"
         )
     return "\n".join(lines)
 

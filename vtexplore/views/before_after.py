@@ -19,7 +19,7 @@ from vtexplore.views.picture import (
     source_line,
     styled,
 )
-from vtexplore.views.strips import Bar, plain, share_bars, strip
+from vtexplore.views.strips import Bar, plain, share_bars, strip, told_p
 from vtexplore.views.words import percent
 
 LABELS = {
@@ -34,11 +34,11 @@ LABELS = {
 @styled
 def shares(result: Any) -> Picture:
     """The first pair with its texts; text, video and group scores beside chance; wordings against opposites."""
-    head_in, strip_in, bars_in, gap_in = 0.95, 1.35, 2.5, 1.0
+    head_in, strip_in, bars_in, gap_in = 1.2, 1.35, 2.5, 1.0
     picture = Picture(height_in=head_in + strip_in + 0.75 + bars_in + gap_in + 0.9 + 0.75)
     total_in = picture.get_figheight()
     picture.text(0.03, 1 - 0.12 / total_in, "Which came first?", fontsize=LARGE, va="top")
-    picture.text(0.03, 1 - 0.5 / total_in, said(result), fontsize=BODY, va="top")
+    picture.text(0.03, 1 - 0.5 / total_in, said(result), fontsize=BODY, va="top", linespacing=1.35)
     for side in range(2):
         left = 0.4 + side * 6.1
         tall = strip(picture, result.frames[side], (left, total_in - head_in - strip_in, 5.9, strip_in))
@@ -71,7 +71,7 @@ def shares(result: Any) -> Picture:
     lines = f"{len(result.scores)} pairs, {len(result.wordings)} wordings; lines: 95 % over pairs; |: chance"
     source_line(picture, origin(result.about, lines))
     listed = "; ".join(f"{label}: {percent(result[name].value)}" for name, label in LABELS.items())
-    picture.alt = f"{said(result)} {listed}."
+    picture.alt = f"{said(result)} {listed}.".replace("\n", " ")
     return picture
 
 
@@ -80,6 +80,6 @@ def said(result: Any) -> str:
     one = result["group"]
     ratio = result.order[0] / result.wording[0] if result.wording[0] else np.inf
     return (
-        f"{percent(one.value)} of pairs are told apart both ways (chance {percent(one.chance)}, p = {one.p:.4f}). "
-        f"Opposites are {ratio:.1f} times as far apart as wordings of one meaning (p = {result.wording_p:.4f})."
+        f"{percent(one.value)} of pairs are told apart both ways (chance {percent(one.chance)}, {told_p(one.p)}).\n"
+        f"Opposites are {ratio:.1f} times as far apart as wordings of one meaning ({told_p(result.wording_p)})."
     )

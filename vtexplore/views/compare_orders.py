@@ -19,7 +19,7 @@ from vtexplore.views.picture import (
     source_line,
     styled,
 )
-from vtexplore.views.strips import Bar, plain, share_bars
+from vtexplore.views.strips import Bar, plain, share_bars, told_p
 
 BARS = {
     "arrow": ("forwards above backwards", CLIP_COLOUR),
@@ -42,7 +42,7 @@ def intervals(result: Any) -> Picture:
         if name in result:
             one = result[name]
             bars.append((f"{label} ({one.clips})", one.value, one.low, one.high, one.chance, colour))
-    head_in, delta_in, bar_in = 1.5, 1.5, 0.42
+    head_in, delta_in, bar_in = 1.65, 1.4, 0.42
     picture = Picture(height_in=head_in + delta_in + 0.95 + bar_in * len(bars) + 0.85)
     total_in = picture.get_figheight()
     picture.text(0.03, 1 - 0.12 / total_in, "Does order matter?", fontsize=LARGE, va="top")
@@ -54,7 +54,7 @@ def intervals(result: Any) -> Picture:
     lines = "lines: 95 % over clips; |: chance; (n) clips"
     source_line(picture, origin(result.about, f"moved: {result.what}", f"{len(result.clips)} clips", lines))
     listed = "; ".join(f"{label}: {value:.0%}" for label, value, *_ in bars)
-    picture.alt = f"{said(result)} {listed}."
+    picture.alt = f"{said(result)} {listed}.".replace("\n", " ")
     return picture
 
 
@@ -63,8 +63,8 @@ def said(result: Any) -> str:
     one, tests = result["Δ"], result.tests
     first = (
         f"{len(result.clips)} clips in {result.orders} orders: Δ = {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
-        f"p = {tests['Δ, sign flip']:.4f} (sign flip), "
-        f"{tests['rank of the true order, Stouffer']:.4f} (ranks, Stouffer)."
+        f"{told_p(tests['Δ, sign flip'])} (sign flip), "
+        f"{told_p(tests['rank of the true order, Stouffer'])} (ranks, Stouffer)."
     )
     parts = []
     if "ρ" in result:
@@ -78,7 +78,7 @@ def said(result: Any) -> str:
     if "video gain" in result:
         gain = result["video gain"]
         parts.append(f"Video gain {gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}].")
-    return "\n".join([first, " ".join(parts)])
+    return "\n".join([first, " ".join(parts[:1]), " ".join(parts[1:])]).rstrip()
 
 
 def _differences(axes: Any, result: Any) -> None:

@@ -20,7 +20,7 @@ from vtexplore.views.picture import (
     source_line,
     styled,
 )
-from vtexplore.views.strips import plain, strip
+from vtexplore.views.strips import plain, strip, told_p
 
 LABELS = {
     "τ": "τ",
@@ -47,7 +47,7 @@ def recovered(result: Any) -> Picture:
         tied = f"\n(1 of {result.tied[0]} tied)" if number and result.tied[0] > 1 else ""
         picture.text(0.03, (bottom + tall / 2) / total_in, label + tied, fontsize=BODY, va="center")
     _spread(picture.add_axes((0.08, 0.85 / total_in, 0.42, low_in / total_in)), result)
-    axes = picture.add_axes((0.55, 0.55 / total_in, 0.43, (low_in + 0.3) / total_in))
+    axes = picture.add_axes((0.56, 0.55 / total_in, 0.43, (low_in + 0.3) / total_in))
     axes.axis("off")
     axes.set(xlim=(0, 1), ylim=(len(LABELS) + 0.6, -0.6))
     for x, told in ((0.34, "model [95 % over clips]"), (0.78, "chance ± sd")):
@@ -65,11 +65,11 @@ def recovered(result: Any) -> Picture:
 def said(result: Any) -> str:
     """τ with its interval and tests, and the control."""
     one, clips = result["τ"], len(result.clips)
-    many = f"{clips} clips" if clips > 1 else "one clip"
-    p = f"p = {result.tests['τ, sign flip']:.4f} (sign flip)" if clips > 1 else f"p = {result.p[0]:.3f}"
+    many = f"{clips} clips" if clips > 1 else "One clip"
+    p = f"{told_p(result.tests['τ, sign flip'])} (sign flip)" if clips > 1 else told_p(result.p[0])
     still = float(np.mean(result.still))
     return (
-        f"{many} of {result.best.shape[1]}: τ = {one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}], {p}. "
+        f"{many}, {result.best.shape[1]} frames each: τ = {one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}], {p}. "
         f"A film of one frame: τ = {still:+.2f}."
     )
 

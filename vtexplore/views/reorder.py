@@ -52,7 +52,11 @@ def orders(result: Any) -> Picture:
     _dose(picture.add_axes((left, (foot_in + 0.5) / total_in, wide, (span_in * 0.40 - 0.25) / total_in)), result)
     source_line(picture, origin(result.about, f"moved: {result.what}", shorten(result.clip, 60, placeholder="…")))
     listed = "; ".join(f"{name}: {result.scores[row, 0]:+.2f}" for name, row in rows)
-    picture.alt = f"Scores of “{result.texts[0]}” beside {result.clip} in other orders. {said(result)} {listed}."
+    picture.alt = (
+        f"Scores of “{result.texts[0]}” beside {result.clip} in other orders. {said(result)} {listed}.".replace(
+            "\n", " "
+        )
+    )
     return picture
 
 

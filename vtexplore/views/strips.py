@@ -60,6 +60,11 @@ def share_bars(axes: Any, bars: Sequence[Bar]) -> None:
     plain(axes)
 
 
+def told_p(p: float) -> str:
+    """ "p = 0.0123", or "p < 0.0001"."""
+    return f"p = {p:.4f}" if p >= 1e-4 else "p < 0.0001"
+
+
 def plain(axes: Any) -> None:
     """Axes with a line at the foot only."""
     axes.tick_params(length=0)
