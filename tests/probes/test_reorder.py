@@ -163,7 +163,7 @@ def test_the_dose_is_a_rank(order: list[int]) -> None:
 def test_three_interventions_say_the_same_of_frames_that_never_met(words: str) -> None:
     model = Framewise(words)
     found = {what: reorder(model, stairs(), what=what) for what in ("frames", "features", "places")}
-    assert np.ptp(found["frames"].scores) > 0.1
+    assert np.ptp(found["frames"].scores) > 0.01
     for what in ("features", "places"):
         assert np.allclose(found[what].scores, found["frames"].scores, atol=1e-4), what
         assert found[what].how == ONCE and any("What changed places" in note for note in found[what].notes)
@@ -174,7 +174,7 @@ def test_and_not_of_frames_that_have_met(words: str) -> None:
     model = Framewise(words, meets=True)
     found = {what: reorder(model, stairs(), what=what).scores for what in ("frames", "features", "places")}
     assert np.allclose(found["features"], found["places"], atol=1e-4)
-    assert np.abs(found["frames"] - found["features"]).max() > 0.1
+    assert np.abs(found["frames"] - found["features"]).max() > 0.01
 
 
 def test_who_cannot_have_an_intervention_says_why(words: str) -> None:
@@ -191,7 +191,7 @@ def test_who_cannot_have_an_intervention_says_why(words: str) -> None:
 
     with pytest.raises(Unsupported, match="place in time already"):
         reorder(Baked(words), stairs(), what="features")
-    with pytest.raises(Unsupported, match="no place in time"):
+    with pytest.raises(Unsupported, match="none that could be moved"):
         reorder(Baked(words), stairs(), what="places")
 
 
@@ -253,7 +253,7 @@ def test_features_and_places_are_one_where_nothing_else_tells_time(family: Any, 
     assert abs(float(moved[0, 0]) - there) < 1e-4 and once is not None and len(once.slots) == features.units
     if registry.family(family.name).frames_independent:
         assert np.ptp(moved) < 1e-6
-        with pytest.raises(Unsupported, match="no place in time"):
+        with pytest.raises(Unsupported, match="none that could be moved"):
             move(family, batch, "places")
         return
     assert np.allclose(move(family, batch, "places").scores(rows), moved, atol=1e-4)
