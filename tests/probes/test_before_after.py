@@ -31,7 +31,8 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def pairs() -> Any:
-    return [clip_pair(stairs((0.1, 0.2 + i / 50)), stairs((0.5, 0.6)), RED, BLUE) for i in range(5)]
+    red = [stairs((0.1, 0.2 + i / 50), name="red") for i in range(5)]
+    return [clip_pair(one, stairs((0.5, 0.6), name="blue"), RED, BLUE) for one in red]
 
 
 def test_chance_is_what_all_rankings_give() -> None:

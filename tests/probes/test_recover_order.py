@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from toy_order import FALLS, Blind, Judge, Placer, stairs, story_words
 
 from vtexplore.data.prepare import prepare
@@ -16,6 +17,7 @@ from vtexplore.probes.recover_order import (
     RecoverResult,
     alike,
     by_pairs,
+    judge,
     judged,
     log_before,
     pair_logits,
@@ -40,7 +42,7 @@ def apart(units: int) -> np.ndarray:
 
 @pytest.mark.parametrize("units", [3, 4, 5, 6])
 def test_chance_is_what_the_formulas_say(units: int) -> None:
-    null = np.array([judged(row[None], apart(units)) for row in all_orders(units)])
+    null = judge(all_orders(units), apart(units))
     tau, spearman, pairs, away, exact = null.mean(axis=0)
     assert np.allclose([tau, spearman, pairs], [0, 0, 0.5], atol=1e-9)
     assert np.isclose(null[:, 0].std(), np.sqrt(2 * (2 * units + 5) / (9 * units * (units - 1))))
@@ -48,8 +50,11 @@ def test_chance_is_what_the_formulas_say(units: int) -> None:
 
 
 @given(st.permutations(range(6)))
-def test_tau_counts_pairs(order: list[int]) -> None:
-    tau, _, pairs, _, exact = judged(np.array([order]), apart(6))
+def test_tau_counts_pairs_and_is_scipys(order: list[int]) -> None:
+    tau, spearman, pairs, _, exact = judged(np.array([order]), apart(6))
+    place = np.argsort(order)
+    assert np.isclose(tau, stats.kendalltau(np.arange(6), place, variant="b").statistic)
+    assert np.isclose(spearman, stats.spearmanr(np.arange(6), place).statistic)
     assert np.isclose(pairs, (1 + tau) / 2) and np.isclose(tau, 1 - 2 * kendall(np.array([order]))[0] / 15)
     assert exact == (order == sorted(order))
     turned = judged(np.array([order[::-1]]), apart(6))

@@ -273,8 +273,8 @@ def _places(once: Once) -> Ask:
         if heard:
             return asked
     raise Unsupported(
-        f"{getattr(once.model, 'name', 'This model')} gives frames no places in time, or none that could be moved alone. "
-        "Move what='frames'."
+        f"{getattr(once.model, 'name', 'This model')} gives frames no places in time, or "
+        "none that could be moved alone. Move what='frames'."
     )
 
 

@@ -204,7 +204,7 @@ def right(scores: np.ndarray) -> dict[str, np.ndarray]:
     least = ties(scores)
     text = (scores[..., 0, 0] > scores[..., 0, 1] + least) & (scores[..., 1, 1] > scores[..., 1, 0] + least)
     video = (scores[..., 0, 0] > scores[..., 1, 0] + least) & (scores[..., 1, 1] > scores[..., 0, 1] + least)
-    return {"text": text, "video": video, "group": text & video}
+    return {"text": np.asarray(text), "video": np.asarray(video), "group": np.asarray(text & video)}
 
 
 def distances(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

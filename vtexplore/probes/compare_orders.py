@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy import special, stats
-from scipy.spatial import distance
 
 from vtexplore.errors import ConfigError
 from vtexplore.probes._ask import SMALL, about, notices
@@ -203,7 +202,8 @@ def divergence(true: np.ndarray, others: np.ndarray) -> float:
     Shares are a softmax of scores, which have no unit: compare within a family only.
     """
     p, q = special.softmax(true.astype(float)), special.softmax(others.astype(float), axis=1).mean(axis=0)
-    return float(np.nan_to_num(distance.jensenshannon(p, q, base=2)) ** 2)
+    nats = (special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2)).sum() / 2
+    return float(max(nats, 0.0) / np.log(2))
 
 
 # ── all clips ─────────────────────────────────────────────────────────────────────────────────────
@@ -235,9 +235,7 @@ def retention(
     """
 
     def ratio(mine: np.ndarray, others: np.ndarray, axis: int = -1) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found: np.ndarray = (others.mean(axis=axis) - chance) / (mine.mean(axis=axis) - chance)
-        return found
+        return np.asarray((others.mean(axis=axis) - chance) / (mine.mean(axis=axis) - chance))
 
     if right.mean() <= chance:
         return None
@@ -245,7 +243,9 @@ def retention(
     if len(right) < 2:
         return value, float("nan"), float("nan")
     rng = np.random.default_rng(seed)
-    drawn = stats.bootstrap((right, shuffled), ratio, paired=True, n_resamples=resamples, method="percentile", rng=rng)
+    how: dict[str, Any] = {"paired": True, "n_resamples": resamples, "method": "percentile", "rng": rng}
+    with np.errstate(invalid="ignore", divide="ignore"):  # some draws are right as often as by chance
+        drawn = stats.bootstrap((right, shuffled), ratio, **how)
     return value, float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 

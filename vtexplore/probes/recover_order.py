@@ -21,7 +21,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy import stats
 
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, Unsupported
@@ -127,7 +126,7 @@ def recover_order(
     assert batch is not None
     units = found[0][0].shape[1]
     each = np.array([judged(best, same) for best, _, same, _ in found])
-    null = np.array([judged(row[None], np.zeros((units, units), dtype=bool)) for row in all_orders(units)])
+    null = judge(all_orders(units), np.zeros((units, units), dtype=bool))
     mean, low, high = bootstrap(each, np.arange(len(each)), resamples, seed)
     measures = tuple(
         Recovered(name, float(mean[i]), float(low[i]), float(high[i]), float(chance.mean()), float(chance.std()))
@@ -261,27 +260,29 @@ def alike(units: np.ndarray) -> np.ndarray:
 
 
 def judged(best: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """``MEASURES`` of equally good orders [tied, unit], in the mean: float [measure].
+    """``MEASURES`` of equally good orders [tied, unit], in the mean: float [measure]; see ``judge``."""
+    return np.asarray(judge(best, same).mean(axis=0))
+
+
+def judge(rows: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """``MEASURES`` of each order int [order, unit]: float [order, measure].
 
     Pairs that are the ``same`` [unit, unit] do not count; where some are, τ is (right − wrong) / √(pairs · counted
     pairs), which is τ-b. NaN where no pair is left.
     """
-    units = best.shape[1]
-    place = best.argsort(axis=1)
+    units = rows.shape[1]
+    place = rows.argsort(axis=1)
     first, second = np.triu_indices(units, 1)
     counted = ~same[first, second]
     if not counted.any():
-        return np.full(len(MEASURES), np.nan)
+        return np.full((len(rows), len(MEASURES)), np.nan)
     right = place[:, first] < place[:, second]
     pairs = right[:, counted].mean(axis=1)
-    if counted.all():
-        tau = np.array([stats.kendalltau(np.arange(units), row, variant="b").statistic for row in place])
-    else:
-        tau = (2 * pairs - 1) * np.sqrt(counted.sum() / len(counted))
-    spearman = np.array([stats.spearmanr(np.arange(units), row).statistic for row in place])
-    away = np.abs(place - np.arange(units)).mean(axis=1)
+    tau = (2 * pairs - 1) * np.sqrt(counted.sum() / len(counted))
+    away = np.abs(place - np.arange(units))
+    spearman = 1 - 6 * (away**2).sum(axis=1) / (units * (units**2 - 1))  # of ranks without ties
     exact = (right | ~counted).all(axis=1)
-    return np.array([tau.mean(), spearman.mean(), pairs.mean(), away.mean(), exact.mean()])
+    return np.stack([tau, spearman, pairs, away.mean(axis=1), exact], axis=1)
 
 
 def _chance(best: np.ndarray, null: np.ndarray) -> tuple[float, float]:

@@ -18,7 +18,7 @@ Bar = tuple[str, float, float, float, float, str]
 
 def strip(
     picture: Picture,
-    frames: Sequence[np.ndarray],
+    frames: Sequence[np.ndarray] | np.ndarray,
     box_in: tuple[float, float, float, float],
     labels: Sequence[str] = (),
 ) -> float:
