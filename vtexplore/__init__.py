@@ -52,6 +52,10 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "VisualWordsTimeline": ("vtexplore.widgets.live", "VisualWordsTimeline"),
     "QuestionCard": ("vtexplore.widgets.live", "QuestionCard"),
     "over": ("vtexplore.many", "over"),
+    "reorder": ("vtexplore.probes.reorder", "reorder"),
+    "compare_orders": ("vtexplore.probes.compare_orders", "compare_orders"),
+    "before_after": ("vtexplore.probes.before_after", "before_after"),
+    "recover_order": ("vtexplore.probes.recover_order", "recover_order"),
 }
 
 __all__ = ["__version__", *_VERBS]

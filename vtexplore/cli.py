@@ -320,5 +320,6 @@ def _fields(inputs: Any) -> dict[str, Any]:
     return asdict(inputs)
 
 
-import vtexplore.cli_many  # noqa: E402
-import vtexplore.cli_words  # noqa: E402, F401 (its commands stand after these)
+import vtexplore.cli_many  # noqa: E402, F401 (their commands stand after these)
+import vtexplore.cli_order  # noqa: E402, F401
+import vtexplore.cli_words  # noqa: E402, F401

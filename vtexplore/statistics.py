@@ -47,11 +47,11 @@ def sign_flip(differences: np.ndarray, resamples: int = 9999, seed: int = 0) -> 
     """Two-sided p that the mean of one difference a clip [clip] is 0.
 
     Signs are flipped in all ways, or in ``resamples`` ways. Clips without a difference (NaN) do not count;
-    NaN if none is left.
+    NaN if none is left; one alone is as far from 0 either way, so that p is 1.
     """
     given = differences[~np.isnan(differences)]
-    if not len(given):
-        return float("nan")
+    if len(given) < 2:
+        return 1.0 if len(given) else float("nan")
     exact = len(given) <= EXACT
     rng = np.random.default_rng(seed)
     found = stats.permutation_test(

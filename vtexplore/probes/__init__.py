@@ -9,6 +9,8 @@
     cloze        which words fill all gaps of a            read_words   a clip as a sentence of visual words
                  sentence: what happens?                   forecast     … which words come next?
                                                            illustrate   … which words show a sentence?
+    reorder      does the order of frames matter here,     before_after   which of two events came first?
+                 and (compare_orders) over many clips?     recover_order  can it put frames back in order?
 
 A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
 it is; what is missing is ``Unsupported``, whose message names the families that have it.

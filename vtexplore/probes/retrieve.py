@@ -166,7 +166,7 @@ def retrieve(
     if belongs.min() < 0 or belongs.max() >= len(opened):
         raise ConfigError(f"own=[…] holds indices of clips, 0 to {len(opened) - 1}.")
     said = [text_of(model, opened[i], text) for text, i in zip(given, belongs, strict=True)]
-    scores, how = _scores(model, opened, said, quiet)
+    scores, how = pair_scores(model, opened, said, quiet)
     counted = {d: _recalls(scores, belongs, d, resamples, seed) for d in DIRECTIONS}
     median = {
         d: float(np.median(_before(scores, belongs, d)[0] + 1 + _before(scores, belongs, d)[1] / 2)) for d in DIRECTIONS
@@ -189,8 +189,8 @@ def retrieve(
 # ── scores ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _scores(model: Any, clips: Sequence[Clip], texts: Sequence[str], quiet: bool) -> tuple[np.ndarray, str]:
-    """[text, clip], and what they are. The first pair says which way is open."""
+def pair_scores(model: Any, clips: Sequence[Clip], texts: Sequence[str], quiet: bool) -> tuple[np.ndarray, str]:
+    """Every text beside every clip: scores [text, clip], and what they are. The first pair says which way is open."""
     with torch.inference_mode():
         output = model(beside(model, prepare([clips[0]], [texts[0]], model.inputs)))
     if output.video_embedding is not None and output.text_embedding is not None:

@@ -29,4 +29,8 @@ VIEWS: dict[str, dict[str, str]] = {
         "options": "vtexplore.views.answer:options",
     },
     "RetrieveResult": {"hits": "vtexplore.views.retrieve:hits", "recalls": "vtexplore.views.retrieve:recalls"},
+    "ReorderResult": {"orders": "vtexplore.views.reorder:orders"},
+    "OrdersResult": {"intervals": "vtexplore.views.compare_orders:intervals"},
+    "BeforeAfterResult": {"shares": "vtexplore.views.before_after:shares"},
+    "RecoverResult": {"recovered": "vtexplore.views.recover_order:recovered"},
 }

@@ -1,0 +1,51 @@
+"""The command about order, with a model that knows it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_order import FALLS, Judge, stairs, story_words
+
+import vtexplore.cli as cli
+import vtexplore.cli_order as cli_order
+from vtexplore import registry
+
+
+@pytest.fixture
+def run(monkeypatch: Any, capsys: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    model = Judge(story_words(tmp_path_factory.mktemp("story")))
+    monkeypatch.setattr(registry, "load", lambda name, *a: model)
+    monkeypatch.setattr(cli_order, "open_clip", lambda name: stairs())
+
+    def inner(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return inner
+
+
+def test_it_says_what_its_picture_shows(run: Any, tmp_path: Path) -> None:
+    code, out, err = run("reorder", "a.mp4", "--foil", FALLS, "-o", str(tmp_path / "a.png"), "--dpi", "40")
+    assert code == 0 and "all 24 orders" in out and "note: " in err and (tmp_path / "a.png").is_file()
+    code, out, _ = run("reorder", "a.mp4", "--frames", "3", "--json")
+    found = json.loads(out)
+    assert code == 0 and len(found["scores"]) == 6 and found["named"]["reversed"] == 5 and "frames" not in found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--what", "places"], "what='frames'"), (["--what", "time"], "features"), (["-o", "a.pdf"], "a.pdf")],
+)
+def test_what_goes_wrong_is_one_sentence_and_code_2(run: Any, arguments: list[str], said: str) -> None:
+    code, out, err = run("reorder", "a.mp4", *arguments)
+    assert code == 2 and out == "" and err.startswith("vtexplore: ") and said in err and err.count("\n") == 1
+
+
+def test_help_teaches(run: Any) -> None:
+    assert "  reorder " in run("--help")[1]
+    assert "vtexplore reorder" in run("reorder", "--help")[1].partition("xample")[2]
