@@ -148,15 +148,8 @@ class Bench:
         """What ``numbersOf`` in kit.mjs cuts up: tops, statistics, two scales of colour, and the rows in 255ths."""
         rows, tops = quantised(self.rows)
         values = [np.asarray(s["values"], dtype="<f4") for s in self.statistics]
-        return b"".join(
-            [
-                tops.astype("<f4").tobytes(),
-                *(v.tobytes() for v in values),
-                heat_colours(),
-                mark_colours(),
-                rows.tobytes(),
-            ]
-        )
+        parts: list[np.ndarray] = [tops.astype("<f4"), *values, heat_colours(), mark_colours(), rows]
+        return b"".join(part.tobytes() for part in parts)
 
     @cached_property
     def rows(self) -> np.ndarray:
