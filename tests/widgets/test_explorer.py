@@ -173,3 +173,59 @@ def test_nothing_is_cut_off_at_twice_the_size(browser: Any, bench: Bench, tmp_pa
     wide = page.evaluate("document.documentElement.scrollWidth")
     page.close()
     assert wide <= 512
+
+
+# ── one thing each ──
+
+
+def test_frames_are_sorted_and_judged(opened: Any, tmp_path: Path) -> None:
+    from vtexplore.registry import load
+    from vtexplore.widgets.sorter import Sorter
+    from vtexplore.world.video_file import example_scene, plain_caption
+
+    scene = example_scene("red_circle_slides_left")
+    part = Sorter(load("violet"), scene.clip(), plain_caption(scene))
+    opened.goto(write([part], tmp_path / "x.html").as_uri())
+    times = opened.locator(".vtx-strip").first.locator(".vtx-time")
+    assert times.all_inner_texts() == [f"place {i + 1}" for i in range(4)]
+    order = part.scene()["start"]
+    for place in range(4):  # by hand: each frame to its place
+        frames = opened.locator(".vtx-strip").first.locator(".vtx-frame")
+        frames.nth(order.index(place)).focus()
+        for _ in range(order.index(place) - place):
+            opened.keyboard.press("Alt+ArrowLeft")
+        order.insert(place, order.pop(order.index(place)))
+    opened.get_by_role("button", name="That is the order").click()
+    assert "You: 100 %" in opened.locator(".vtx-score").first.inner_text()
+    found = part.scene()["found"]
+    pairs = [found[i] < found[j] for i in range(4) for j in range(i + 1, 4)]
+    assert f"violet: {100 * sum(pairs) / 6:.0f} %" in opened.locator(".vtx-score").nth(1).inner_text()
+    shown = [float(t.split()[0]) for t in opened.locator(".vtx-strip").nth(1).locator(".vtx-time").all_inner_texts()]
+    assert shown == [round(part.scene()["times_s"][i], 1) for i in found]
+
+
+def test_a_moment_says_its_word(opened: Any, tmp_path: Path) -> None:
+    from vtexplore.registry import load
+    from vtexplore.widgets.timeline import Timeline
+    from vtexplore.world import script
+
+    part = Timeline(load("videobert"), script(3, 4).clip())
+    opened.goto(write([part], tmp_path / "x.html").as_uri())
+    moments = opened.locator(".vtx-moment")
+    assert moments.count() == len(part.result.codes)
+    moments.nth(2).hover()
+    told = opened.locator(".vtx-saying").inner_text()
+    assert f"word {part.result.codes[2]} " in told and f"{part.result.distance[2]:.2f}" in told
+
+
+def test_a_question_is_guessed_and_answered(opened: Any, toy_answerer: Any, toy_clip: Any, tmp_path: Path) -> None:
+    from vtexplore.widgets.card import Card
+
+    part = Card(toy_answerer, toy_clip, phrase="red disc", choices=["red disc", "blue disc", "red square"])
+    opened.goto(write([part], tmp_path / "x.html").as_uri())
+    assert "[MASK]" in opened.locator(".vtx-task").inner_text()
+    assert not opened.locator("table").count()  # guess first
+    opened.get_by_role("button", name="blue disc").click()
+    assert "You: blue disc (wrong)" in opened.locator(".vtx-score").inner_text()
+    row = opened.locator("tbody tr", has_text="red disc").locator(".vtx-value").first.inner_text()
+    assert float(row.split()[0]) == pytest.approx(100 * part.result.probability("red disc"), abs=0.6)
