@@ -79,12 +79,10 @@ def said(result: Any) -> str:
         f"others, p = {result.p():.3f} (no less than {result.least_p:.3f})."
     )
     rho = result.rho()
-    second = (
-        "All orders score the same." if np.isnan(rho) else f"Score and distance from the true order: ρ = {rho:+.2f}."
-    )
+    second = "All orders score the same." if np.isnan(rho) else f"Score and distance: ρ = {rho:+.2f}."
     second += f" One frame repeated, reordered: {result.still_delta():+.3f}."
     if len(result.texts) > 1:
-        second += f" Which text is chosen changes in {result.flips:.0%} of orders."
+        second += f" The text chosen changes in {result.flips:.0%} of orders."
     return f"{first}\n{second}"
 
 
