@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from vtexplore.errors import ConfigError
 from vtexplore.probes._ask import SMALL, about, notices
@@ -230,23 +230,19 @@ def retention(
 ) -> tuple[float, float, float] | None:
     """(accuracy shuffled − chance) / (accuracy − chance) with its 95 % interval over clips, both [clip].
 
-    None where the accuracy is not above chance: nothing could be retained. The interval is wide, or NaN, where it
-    hardly is.
+    None where the accuracy is not above chance: nothing could be retained. The interval is wide where it hardly is, and
+    NaN for one clip.
     """
-
-    def ratio(mine: np.ndarray, others: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.asarray((others.mean(axis=axis) - chance) / (mine.mean(axis=axis) - chance))
-
     if right.mean() <= chance:
         return None
-    value = float(ratio(right, shuffled))
+    value = float((shuffled.mean() - chance) / (right.mean() - chance))
     if len(right) < 2:
         return value, float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    how: dict[str, Any] = {"paired": True, "n_resamples": resamples, "method": "percentile", "rng": rng}
-    with np.errstate(invalid="ignore", divide="ignore"):  # some draws are right as often as by chance
-        drawn = stats.bootstrap((right, shuffled), ratio, **how)
-    return value, float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+    drawn = np.random.default_rng(seed).multinomial(len(right), np.full(len(right), 1 / len(right)), size=resamples)
+    above = drawn @ (right - chance)
+    some = above != 0  # a draw may be right exactly as often as by chance
+    low, high = np.percentile((drawn @ (shuffled - chance))[some] / above[some], [2.5, 97.5])
+    return value, float(low), float(high)
 
 
 def _tests(found: Sequence[ReorderResult], each: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:

@@ -72,19 +72,17 @@ def _shown(result: Any) -> list[tuple[str, int]]:
 def said(result: Any) -> str:
     """What the orders say, in two lines: the difference and its p, then distance and the controls."""
     drawn = int(result.drawn.sum())
-    which = f"all {drawn + 1} orders" if result.all_orders else f"{drawn} orders that were drawn, and the true one"
+    which = f"all {drawn + 1} orders" if result.all_orders else f"{drawn} drawn orders"
     unit = "frames" if result.unit_frames == 1 else f"groups of {result.unit_frames} frames"
     first = (
-        f"{result.rows.shape[1]} {unit}, {which}: the true one scores {result.delta():+.3f} against the mean of the "
-        f"others, p = {result.p():.3f} (no less than {result.least_p:.3f})."
+        f"{result.rows.shape[1]} {unit}, {which}: the true one less the mean of the others: "
+        f"{result.delta():+.3f}, p = {result.p():.3f} (at least {result.least_p:.3f})."
     )
     rho = result.rho()
-    second = (
-        "All orders score the same." if np.isnan(rho) else f"Score and distance from the true order: ρ = {rho:+.2f}."
-    )
+    second = "All orders score the same." if np.isnan(rho) else f"Score and distance: ρ = {rho:+.2f}."
     second += f" One frame repeated, reordered: {result.still_delta():+.3f}."
     if len(result.texts) > 1:
-        second += f" Which text is chosen changes in {result.flips:.0%} of orders."
+        second += f" The text chosen changes in {result.flips:.0%} of orders."
     return f"{first}\n{second}"
 
 
