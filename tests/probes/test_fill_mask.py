@@ -30,7 +30,7 @@ def test_without_the_clip_all_words_are_alike(result: FillMaskResult) -> None:
     p = dict(result.top(99, "no clip"))
     single = [p[w] for w in result.candidates if w != "stands"]
     assert np.allclose(single, 1 / (len(SPECIALS) + len(WORDS)))
-    assert result.conditions == ("the clip", "no clip", "even colour")
+    assert result.nulls == ("no clip", "even colour") and result.conditions == ("the clip", *result.nulls, "other clips")
 
 
 def test_lift_is_the_logarithm_of_the_ratio(result: FillMaskResult) -> None:
@@ -72,10 +72,10 @@ def test_texts_that_cannot_be_asked(toy_model: Any, toy_clip: Any, text: str, wo
 
 
 def test_what_was_not_asked_is_named(result: FillMaskResult, toy_model: Any, toy_clip: Any) -> None:
-    with pytest.raises(ConfigError, match="no clip, even colour"):
+    with pytest.raises(ConfigError, match="no clip, even colour, other clips"):
         result.top(condition="backwards")
     with pytest.raises(ConfigError, match="Unknown condition 'magic'"):
-        fill_mask(toy_model, toy_clip, TEXT, against=["magic"])
+        fill_mask(toy_model, toy_clip, TEXT, nulls=["magic"])
     with pytest.raises(TextError, match="not among"):
         result.probability("elephant")
 
