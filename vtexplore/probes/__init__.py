@@ -9,6 +9,7 @@
     cloze        which words fill all gaps of a            read_words   a clip as a sentence of visual words
                  sentence: what happens?                   forecast     … which words come next?
                                                            illustrate   … which words show a sentence?
+    masked_words over many clips: which kinds of words does it see, and which does it guess?
 
 A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
 it is; what is missing is ``Unsupported``, whose message names the families that have it.

@@ -11,8 +11,9 @@
     result.shapley("red")        what each frame adds to ln p(red)
 
 "Without the clip" is a choice, so there are at least two: the video hidden from attention, frames of one even colour,
-and, beside other clips, their mean feature at every place. A word that is as likely without the clip as with it was
-guessed from the text alone. Other clips stay closest to what the model was trained on. Over many clips the mean of
+A word that is as likely without the clip as with it was
+guessed from the text alone. Other clips stay closest to what the model was trained on
+(their mean feature, a blend of all at every place, is shown beside them). Over many clips the mean of
 ``pmi`` is what words and clips tell of each other, never below 0 for the true p; below 0, the model uses the wrong clip
 better. The *hard* wrong clip is alike in all but what the masked word says.
 
@@ -104,8 +105,8 @@ class FillMaskResult(Result):
 
     @property
     def nulls(self) -> tuple[str, ...]:
-        """The conditions in which nothing of this clip is seen, and of no other."""
-        return tuple(name for name in self.conditions[1:] if name in (*CONDITIONS, MEAN_FEATURE))
+        """The conditions in which no clip is seen. (The mean feature of some others still shows a blend of them.)"""
+        return tuple(name for name in self.conditions[1:] if name in CONDITIONS)
 
     @property
     def word(self) -> str:
@@ -256,9 +257,7 @@ def fill_mask(
     candidates = whole_words(model)
     foils = tuple(dict.fromkeys(plain(foil) for foil in foils))
     if unknown := [foil for foil in foils if foil not in candidates]:
-        raise TextError(
-            f"The model cannot say {unknown[0]!r}. Choose foils among its {len(candidates)} words."
-        )
+        raise TextError(f"The model cannot say {unknown[0]!r}. Choose foils among its {len(candidates)} words.")
     given = WRONG if against is None else against
     others = other_clips(model, clip, given, seed) if isinstance(given, int) else tuple(given)
     hard = None if answer is None or not others else hard_clip(clip, masked, seed)
