@@ -41,7 +41,8 @@ def test_codes_are_painted_by_those_who_can(result: FillCodesResult, model: Any)
     """A decoder paints a frame for each of the model's; without one there is none, and numbers stand in its place."""
     count = len(result.truth) if getattr(model, "dvae", None) is not None else 0
     assert len(result.painted) == len(result.answered) == count and len(result.times_s) == len(result.frames)
-    one = replace(result, hidden=result.hidden & (np.cumsum(result.hidden).reshape(result.hidden.shape) == 1))
+    first = result.hidden & (np.cumsum(result.hidden).reshape(result.hidden.shape) == 1)
+    one = replace(result, hidden=first, p=result.p[:, :1], top=result.top[:1], top_p=result.top_p[:1])
     assert one.asked == ("1 patch" if result.truth[0].size > 1 else "1 moment") and one.asked in one.plot().alt
     titles = [axes.get_title().split()[0] for axes in result.plot().axes if axes.get_title()]
     assert set(titles) == {"frame" if result.truth[0].size > 1 else "moment"}

@@ -326,7 +326,8 @@ def _tiles(model: Any, video: Tensor, truth: Tensor, patches: Tensor, top: Tenso
         f, r, c = places[i].tolist()
         guesses = truth[f].repeat(1 + top.shape[1], 1, 1)
         guesses[1:, r, c] = top[i]
-        looks = torch.cat([video[[f]], _paint(model, guesses, video)])
+        painted = torch.nn.functional.interpolate(_paint(model, guesses, video), video.shape[-2:])
+        looks = torch.cat([video[[f]], painted])
         out.append(looks[:, :, r * side : (r + 1) * side, c * side : (c + 1) * side])
     return np.stack([_pictures(one) for one in out])
 

@@ -44,6 +44,7 @@ from vtexplore.types import Batch, Clip
 BLOCK = 32  # clips that are looked at together, and beside each other's captions
 UNKNOWN = "word"  # the class of a word in a clip of which nobody knows the truth
 TESTED = ("contrast", "pmi", "order", "reciprocal rank", "entropy drop", "wrong word")
+EQUAL = 1e-4  # nats: less is rounding
 QUIET = 0.05  # nats: function words that gain more are told
 
 
@@ -140,7 +141,7 @@ def masked_words(
         low=low,
         high=high,
         p=p,
-        p_holm=np.stack([holm(column) for column in p.T], axis=1),
+        p_holm=np.stack([holm(column.tolist()) for column in p.T], axis=1),
         floor=ground,
         lift=lift,
         permuted=permuted,
@@ -213,8 +214,7 @@ def _measure(
             videos = _videos(model, [clips[i] for i in block], nulls, orders, seed)
             near = _nearest([clips[i].duration_s for i in block], others)
             mine = [item for item in items if block[0] <= item.clip <= block[-1]]
-            for item in mine:
-                at = item.clip - block[0]
+                at = item.clip - int(block[0])
                 looks = [at + len(block) * k for k in range(1 + len(nulls))]
                 shuffled = range(len(block) * (1 + len(nulls)) + at, len(videos), len(block))
                 rows.append(_ask(model, videos, item, [*looks, *near[at], *shuffled]))
@@ -232,9 +232,10 @@ def _measure(
         spread[:, 1],
         wrong,
         spread[:, 0],
-        (lift > bar95[of]).astype(float),
+        (lift > bar95[of] + EQUAL).astype(float),
     ]
-    return np.stack(columns, axis=1), lift, permuted
+    values = np.stack(columns, axis=1)
+    return np.where(np.abs(values) < EQUAL, 0.0, values), lift, permuted
 
 
 def _videos(model: Any, clips: Sequence[Clip], nulls: Sequence[str], orders: int, seed: int) -> Watched:
