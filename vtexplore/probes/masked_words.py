@@ -214,6 +214,7 @@ def _measure(
             videos = _videos(model, [clips[i] for i in block], nulls, orders, seed)
             near = _nearest([clips[i].duration_s for i in block], others)
             mine = [item for item in items if block[0] <= item.clip <= block[-1]]
+            for item in mine:
                 at = item.clip - int(block[0])
                 looks = [at + len(block) * k for k in range(1 + len(nulls))]
                 shuffled = range(len(block) * (1 + len(nulls)) + at, len(videos), len(block))
