@@ -45,6 +45,9 @@ def check_conditions(names: Sequence[Any]) -> None:
         raise ConfigError(f"Unknown condition {unknown[0]!r}; there are {', '.join(CONDITIONS)}.")
 
 
+SAME = ("function", "connective", "background")  # what no sibling of a scene says otherwise
+DRAWS = 8
+
 # ── other clips ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -81,13 +84,17 @@ def hard_clip(clip: Clip, word: int, seed: int = 0) -> Clip | None:
     scene = scene_of(clip)
     if scene is None:
         return None
-    told, rng = [w.text for w in scene.caption.words], np.random.default_rng([seed, 0x4A2D])
+    told, rng = scene.caption.words, np.random.default_rng([seed, 0x4A2D])
+    if not 0 <= word < len(told) or told[word].role in SAME:
+        return None
     found: list[tuple[int, Scene]] = []
-    for kind in FOIL_KINDS if 0 <= word < len(told) else ():
+    for kind in FOIL_KINDS * DRAWS:
+        if found and kind == FOIL_KINDS[0]:  # every kind had its turn
+            break
         other = scene.sibling(kind, rng)
-        words = [] if other is None else [w.text for w in other.caption.words]
-        if other is not None and len(words) == len(told) and words[word] != told[word]:
-            found.append((sum(a != b for a, b in zip(words, told, strict=True)), other))
+        words = () if other is None else other.caption.words
+        if other is not None and len(words) == len(told) and words[word].text != told[word].text:
+            found.append((sum(a.text != b.text for a, b in zip(words, told, strict=True)), other))
     return min(found, key=lambda pair: pair[0])[1].clip() if found else None
 
 
