@@ -48,6 +48,16 @@ def test_json_is_all_there_is_on_stdout(run: Any) -> None:
     assert json.loads(run("attend", "toy.mp4", "--json")[1])["site"] == "layers.1"
 
 
+def test_fill_asks_beside_others_and_frame_by_frame(run: Any, tmp_path: Path) -> None:
+    asked = ["--word", "red", "--against", "2", "--frames", "--foil", "red", "--foil", "blue"]
+    code, out, err = run("fill", "toy.mp4", *asked, "--json", "-o", str(tmp_path / "f.png"), "--dpi", "50")
+    found = json.loads(out)
+    assert code == 0 and len(found["other_clips"]) == 2 and (tmp_path / "f.png").exists()
+    assert len(found["numbers"]["shapley"]) == 4 and found["numbers"]["contrast"] is not None
+    assert found["among_foils"]["p"]["the clip"] > 0.5 and found["foils"] == ["red", "blue"]
+    assert "not among the 11" not in err and run("fill", "toy.mp4", "--word", "red", "--foil", "elephant")[0] == 2
+
+
 def test_list_and_show_read_the_registry(run: Any) -> None:
     _, out, _ = run("list")
     assert all(name in out for name in registry.names())

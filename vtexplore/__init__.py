@@ -35,6 +35,7 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "record": ("vtexplore.record", "record"),
     "attend": ("vtexplore.probes.attend", "attend"),
     "fill_mask": ("vtexplore.probes.fill_mask", "fill_mask"),
+    "masked_words": ("vtexplore.probes.masked_words", "masked_words"),
     "fill_codes": ("vtexplore.probes.fill_codes", "fill_codes"),
     "cloze": ("vtexplore.probes.cloze", "cloze"),
     "read_words": ("vtexplore.probes.read_words", "read_words"),

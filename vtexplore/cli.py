@@ -118,22 +118,27 @@ def fill(
     model: Model = "violet",
     word: Annotated[str | None, typer.Option(help="The word to mask, if the sentence has no [MASK].")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many words to show.")] = 5,
+    against: Annotated[int, typer.Option(min=0, help="How many other clips of its world to ask beside.")] = 8,
+    frames: Annotated[bool, typer.Option("--frames", help="What each frame adds, alone and in other orders.")] = False,
+    foil: Annotated[list[str] | None, typer.Option(help="A word to tell it from; give several.")] = None,
     out: Out = None,
     dpi: Dpi = 150,
     as_json: Json = False,
 ) -> None:
-    """Which word fits, with the clip and without it.
+    """Which word fits, with the clip, without it, and beside other clips.
 
     \b
-    Example:
+    Examples:
       vtexplore fill clip.mp4 "the [MASK] circle slides left" -o bars.png
+      vtexplore fill world:3 --word pink --frames --foil pink --foil red -o frames.png
     """
     refuse_ending(out)
     from vtexplore.probes.fill_mask import fill_mask
     from vtexplore.registry import load
 
-    result = fill_mask(load(model), _clip(clip), text, word=word, top=top)
-    show_result(result, result.plot(), out, as_json, dpi)
+    asked: dict[str, Any] = {"against": against, "frames": frames, "foils": foil or ()}
+    result = fill_mask(load(model), _clip(clip), text, word=word, top=top, **asked)
+    show_result(result, result.plot("frames" if frames else "bars"), out, as_json, dpi)
 
 
 @command("answer")

@@ -68,7 +68,7 @@ def _guessed(answer: FillMaskResult) -> Verdict:
     """A word that the model says just as well without the clip."""
     if answer.answer is None:
         return Verdict(False, "Mask a word of the clip's own caption (word='…'), so that it is known what stood there.")
-    word, nulls = answer.answer, answer.conditions[1:]
+    word, nulls = answer.answer, answer.nulls
     ranks = {name: answer.rank(word, name) for name in answer.conditions}
     if ranks[answer.conditions[0]] > 1:
         first = answer.top(1)[0][0]

@@ -54,7 +54,7 @@ def results(toy_model: Any, toy_clip: Any) -> list[Any]:
         ),
         attend(toy_model, toy_clip),
         attend(toy_model, toy_clip, method="rollout"),
-        fill_mask(toy_model, toy_clip, word="red"),
+        fill_mask(toy_model, toy_clip, word="red", frames=True, foils=["red", "blue", "square"]),
         ground(toy_model, [toy_clip], resamples=10),
     ]
 

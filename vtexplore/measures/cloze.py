@@ -18,8 +18,8 @@ import torch
 from vtexplore.data.text import vocabulary
 from vtexplore.measures.looks import SHOWN, ask
 from vtexplore.measures.tally import Tally
+from vtexplore.probes._nulls import hidden
 from vtexplore.probes.cloze import TEMPLATE, names_of
-from vtexplore.probes.fill_mask import hidden
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Stream
 from vtexplore.world import SHAPES_THEME, Scene, Theme, sample_scene

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vtexplore.data.prepare import text_batch
-from vtexplore.probes.fill_mask import hidden, mean_colour
+from vtexplore.probes._nulls import hidden, mean_colour
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Batch, Inputs, Stream
 from vtexplore.world import Scene

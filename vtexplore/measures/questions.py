@@ -22,8 +22,8 @@ from vtexplore.measures.looks import SHOWN, Looks, ask, texts_beside
 from vtexplore.measures.tally import Tally
 from vtexplore.objectives.contrastive import cosine
 from vtexplore.objectives.questions import answer, question
+from vtexplore.probes._nulls import hidden
 from vtexplore.probes._stills import stills, surest
-from vtexplore.probes.fill_mask import hidden
 from vtexplore.probes.grounding import MASK_PX, grounding, overlap
 from vtexplore.record import record
 from vtexplore.tasks import scene_batch

@@ -6,7 +6,7 @@ answer finds one by chance: with four choices and noise alone, in 1 − (3/4)⁴
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +14,9 @@ import numpy as np
 from vtexplore.types import Batch
 
 
-def stills(batch: Batch) -> Iterator[Batch]:
-    """For each frame the batch with clips of that frame alone, repeated: as long as before, and nothing moves."""
-    for frame in range(batch.video.shape[1]):
+def stills(batch: Batch, frames: Sequence[int] | None = None) -> Iterator[Batch]:
+    """For each frame (or some) the batch with clips of that frame alone, repeated: as long as before, nothing moves."""
+    for frame in range(batch.video.shape[1]) if frames is None else frames:
         yield replace(batch, video=batch.video[:, frame : frame + 1].expand_as(batch.video).contiguous())
 
 

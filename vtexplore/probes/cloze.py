@@ -19,13 +19,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from vtexplore.data.prepare import prepare
 from vtexplore.data.text import plain, words_of
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes._ask import about, few, notices, text_of
+<<<<<<< HEAD
 from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.fill_mask import MASK, ONE_CASE, ask, check_conditions, crowded, whole_words
+=======
+from vtexplore.probes._gaps import MASK, ask, crowded, whole_words
+from vtexplore.probes._nulls import CONDITIONS, check_conditions, theme_named
+from vtexplore.probes._result import Result
+from vtexplore.probes._videos import Watched, joined
+from vtexplore.probes.fill_mask import ONE_CASE
+>>>>>>> words
 from vtexplore.types import Clip, Phrase
-from vtexplore.world import GARDEN_THEME, SHAPES_THEME, Theme
+from vtexplore.world import Theme
 
 TEMPLATE = "the [MASK] [MASK] [MASK] [MASK]"
 ROLES = ("colour", "shape", "verb")
@@ -128,13 +137,14 @@ def cloze(
         raise TextError("Put one [MASK] in place of each word to be filled in, such as: the [MASK] circle [MASK].")
     candidates = _chosen(whole_words(model), among)
     conditions = ("the clip", *against)
-    rows, left_out = [], 0
-    for gap in gaps:
-        p, left, batch = ask(model, clip, text, gap, candidates, conditions)
-        beside = [ask(model, other, text, gap, candidates, conditions[:1])[0] for other in others]
-        rows.append(np.concatenate([p, *([np.mean(beside, axis=0)] if beside else [])]))
-        left_out = max(left_out, left)
-    times_s = few(batch.times_s[0])
+    true = prepare([clip], [text], model.inputs)
+    shown = [CONDITIONS[name](true) for name in conditions]
+    videos = Watched(model, joined([*shown, *(prepare([other], [text], model.inputs) for other in others)]))
+    said = [ask(videos, text, gap, candidates) for gap in gaps]
+    rows = [one.p[: len(shown)] for one in said]
+    if others:
+        rows = [np.concatenate([p, one.p[len(shown) :].mean(axis=0, keepdims=True)]) for p, one in zip(rows, said)]
+    times_s = few(true.times_s[0])
     return ClozeResult(
         text=text,
         gaps=gaps,
@@ -147,13 +157,13 @@ def cloze(
         times_s=times_s,
         frames=clip.sample(times_s.tolist(), 160),
         about=about(model, clip),
-        notes=(*notices(model, clip), ONE_CASE, *crowded(left_out)),
+        notes=(*notices(model, clip), ONE_CASE, *crowded(max(one.left_out for one in said))),
     )
 
 
 def truth_of(clip: Clip) -> dict[str, tuple[str, ...]]:
     """What names the colours, shapes and verbs of what happens, in every annotator's words; empty if not known."""
-    theme = next((t for t in (SHAPES_THEME, GARDEN_THEME) if t.name == clip.world), None)
+    theme = theme_named(clip.world)
     return {} if clip.truth is None or theme is None else names_of(clip.truth.phrases, theme)
 
 

@@ -69,14 +69,16 @@ class Batch:
     def sees(self, grid: tuple[int, int, int], cls: bool = False) -> Tensor:
         """Which video tokens may be attended to: bool [batch, frame · (cls + row · column)], frame-major.
 
-        ``cls``: a [CLS] stands before the patches of each frame; it is hidden where single patches are.
+        ``cls``: a [CLS] stands before the patches of each frame; it is hidden with any patch of its frame.
         """
         import torch
 
         frames, rows, columns = grid
         seen = self.has_video[:, None, None].expand(-1, frames, int(cls) + rows * columns)
         if self.patch_mask is not None:
-            seen = seen & torch.nn.functional.pad(self.patch_mask.flatten(2), (int(cls), 0))
+            patches = self.patch_mask.flatten(2)
+            whole = patches.all(dim=2, keepdim=True)[:, :, : int(cls)]
+            seen = seen & torch.cat([whole, patches], dim=2)
         return seen.flatten(1)
 
     def take(self, items: Sequence[int]) -> Batch:
