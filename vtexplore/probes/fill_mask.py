@@ -143,7 +143,7 @@ def fill_mask(
         places = [i for i, w in enumerate(words) if MASK.search(w)]
         if len(places) != 1:
             raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
-        masked, answer = places[0], _answer(clip, words, places[0])
+        masked, answer = places[0], answer_of(clip, words, places[0])
     conditions = ("the clip", *against)
     candidates = whole_words(model)
     p, left_out, batch = ask(model, clip, text, masked, candidates, conditions)
@@ -219,7 +219,7 @@ def _log_p(model: Any, batch: Batch) -> torch.Tensor:
     return needs(model, output, "word_logits", "masked words")[0].float().log_softmax(dim=-1).cpu()
 
 
-def _answer(clip: Clip, words: list[str], masked: int) -> str | None:
+def answer_of(clip: Clip, words: list[str], masked: int) -> str | None:
     """What the clip's own caption says in place of the mask, if the rest is the same."""
     caption = words_of(clip.caption or "")
     same = len(caption) == len(words) and all(
