@@ -1,8 +1,8 @@
 """What is to be explained: one number that a model says of one clip and one text, and what it was made of.
 
-    the match                 "a red circle slides left"                   match_logits
-    a word in a gap           "a [MASK] circle slides left", or word=…     ln p(word), summed over its pieces
-    the answer to a question  "[a red circle] slides left"                 cosine of what is said and the phrase
+the match                 "a red circle slides left"                   match_logits
+a word in a gap           "a [MASK] circle slides left", or word=…     ln p(word), summed over its pieces
+the answer to a question  "[a red circle] slides left"                 cosine of what is said and the phrase
 """
 
 from __future__ import annotations

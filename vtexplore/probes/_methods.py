@@ -1,14 +1,14 @@
 """The methods of ``explain``, one function each, in one table.
 
-    raw                       where one layer reads from (a head, or the mean of its heads)
-    rollout, relevancy        attention through all layers; see ``_follow``
-    gradient × input          (x − x′) · ∇f: what f would lose on the way to x′ if it were a plane
-                              (captum's InputXGradient; Shrikumar et al. 2016, arXiv:1605.01713)
-    integrated gradients      the same along the whole way, so that parts sum to f(x) − f(x′)
-                              (captum's IntegratedGradients; Sundararajan et al. 2017, arXiv:1703.01365)
-    occlusion                 what f loses when a patch, or a word, is taken away (captum's FeatureAblation)
-    edges                     a control that asks no model: where the picture has edges
-                              (after Adebayo et al. 2018, arXiv:1810.03292)
+raw                       where one layer reads from (a head, or the mean of its heads)
+rollout, relevancy        attention through all layers; see ``_follow``
+gradient × input          (x − x′) · ∇f: what f would lose on the way to x′ if it were a plane
+                          (captum's InputXGradient; Shrikumar et al. 2016, arXiv:1605.01713)
+integrated gradients      the same along the whole way, so that parts sum to f(x) − f(x′)
+                          (captum's IntegratedGradients; Sundararajan et al. 2017, arXiv:1703.01365)
+occlusion                 what f loses when a patch, or a word, is taken away (captum's FeatureAblation)
+edges                     a control that asks no model: where the picture has edges
+                          (after Adebayo et al. 2018, arXiv:1810.03292)
 """
 
 from __future__ import annotations
@@ -254,5 +254,3 @@ def needs_method(name: str) -> str:
     if close(name) not in METHODS:
         raise ConfigError(f"Unknown method {name!r}; there are {', '.join(METHODS)}.")
     return close(name)
-
-

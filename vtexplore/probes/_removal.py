@@ -40,7 +40,9 @@ def to_blur(batch: Batch, gone: Tensor) -> Batch:
     """Patches that are ``gone`` are blurred, by a Gaussian as wide as a patch."""
     wide = batch.video.shape[-1] / gone.shape[-1]
     soft = gaussian_filter(batch.video[0].cpu().numpy(), (0, 0, wide, wide))
-    return replace(batch, video=torch.where(over_pixels(batch, gone), torch.from_numpy(soft).to(batch.video), batch.video))
+    return replace(
+        batch, video=torch.where(over_pixels(batch, gone), torch.from_numpy(soft).to(batch.video), batch.video)
+    )
 
 
 REMOVALS: Mapping[str, Callable[[Batch, Tensor], Batch]] = {
