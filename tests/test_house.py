@@ -26,7 +26,7 @@ FLOORS = (
     {"probes", "measures", "evaluate"},
     {"views"},
     {"widgets"},
-    {"cli", "cli_words", "terminal", "tour", "course", "readme"},
+    {"cli", "cli_words", "cli_why", "terminal", "tour", "course", "readme"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -42,6 +42,10 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "match": ("vtexplore.probes.match", "match"),
     "answer": ("vtexplore.probes.answer", "answer"),
     "retrieve": ("vtexplore.probes.retrieve", "retrieve"),
+    "explain": ("vtexplore.probes.explain", "explain"),
+    "faithfulness": ("vtexplore.probes.faithfulness", "faithfulness"),
+    "ablate_heads": ("vtexplore.probes.ablate_heads", "ablate_heads"),
+    "ground": ("vtexplore.probes.grounding", "ground"),
     "masking": ("vtexplore.probes.masking", "masking"),
     "compare_masking": ("vtexplore.probes.masking", "compare_masking"),
 }

@@ -320,4 +320,5 @@ def _fields(inputs: Any) -> dict[str, Any]:
     return asdict(inputs)
 
 
+import vtexplore.cli_why  # noqa: E402, F401
 import vtexplore.cli_words  # noqa: E402, F401 (its commands stand after these)

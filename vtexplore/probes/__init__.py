@@ -9,6 +9,9 @@
     cloze        which words fill all gaps of a            read_words   a clip as a sentence of visual words
                  sentence: what happens?                   forecast     … which words come next?
                                                            illustrate   … which words show a sentence?
+    explain      what of a clip and a text speaks for a    faithfulness which of these maps tell what the
+                 number that the model says?                            model uses?
+                                                           ablate_heads which heads does it need?
 
 A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
 it is; what is missing is ``Unsupported``, whose message names the families that have it.

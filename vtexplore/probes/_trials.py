@@ -74,7 +74,7 @@ class Tried:
 def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Plan) -> Tried:
     """Everything that is planned, on every clip."""
     methods = tuple(dict.fromkeys(needs_method(m) for m in plan.methods))
-    words = [_word(clip, plan.word) for clip in clips]
+    words = [asked_word(clip, plan.word) for clip in clips]
     cases = [
         case_of(model, clip, text, target=plan.target, word=word)
         for clip, text, word in zip(clips, texts, words, strict=True)
@@ -99,7 +99,7 @@ def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Pl
     return Tried(tuple(cases), methods, signed, instead, stages, arrays | {"share": share}, tuple(notes))
 
 
-def _word(clip: Clip, word: str | int | None) -> str | int | None:
+def asked_word(clip: Clip, word: str | int | None) -> str | int | None:
     """The word that is asked of a clip; "*" is the first that names a thing."""
     if word != "*":
         return word
