@@ -74,7 +74,7 @@ def test_random_is_nothing_and_backwards_is_worst(tried: FaithfulnessResult) -> 
     assert told["occlusion"]["comprehensiveness"][0] > told["chance"]["comprehensiveness"][0]
     assert told["occlusion"]["sufficiency"][0] < told["chance"]["sufficiency"][0]
     idle = next(note for note in tried.notes if note.startswith("No better than random"))
-    assert "raw" in idle and "backwards" in idle and "occlusion" not in idle
+    assert "backwards" in idle and "occlusion" not in idle
 
 
 def test_the_reversed_order_is_insertion_read_from_the_right(tried: FaithfulnessResult) -> None:
@@ -87,7 +87,8 @@ def test_parts_that_sum_are_not_unfaithful(tried: FaithfulnessResult) -> None:
     told = tried.summary()
     assert told["occlusion"]["infidelity"][0] < 1e-6 < told["chance"]["infidelity"][0] < 1.5
     assert told["integrated gradients"]["gap"][0] < 0.01 and np.isnan(told["occlusion"]["gap"][0])
-    assert told["edges"]["sensitivity"] != told["raw"]["sensitivity"]
+    assert 0 < told["occlusion"]["sensitivity"][0] < 0.05  # its patches are means over many pixels
+    assert told["raw"]["sensitivity"][0] == pytest.approx(0, abs=1e-5)  # it looks everywhere alike whatever it sees
 
 
 def test_new_weights_destroy_a_gradient_and_leave_edges(tried: FaithfulnessResult) -> None:

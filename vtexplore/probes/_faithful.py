@@ -143,7 +143,7 @@ def unfaithful(without: Without, units: Units, value: np.ndarray, seed: int) -> 
     """captum's infidelity (Yeh et al. 2019, arXiv:1901.09392) when random sets of units are taken away, ≥ 0.
 
     The map is scaled as fits best, since not all methods have the number's unit, and the error is a share of what
-    taking those sets away changes: 0 is a map whose parts sum to every change, 1 a map that says nothing of them.
+    taking those sets away changes: 0 is a map whose parts sum to every change, 1 a map of zeros.
     """
     if not np.abs(value).max(initial=0) > 0:
         return float("nan")
@@ -172,5 +172,9 @@ def sensitivity(explain: Any, video: torch.Tensor, samples: int, radius: float =
 
     ``explain`` maps videos [item, …] to maps [item, patch] (Yeh et al. 2019).
     """
-    found = sensitivity_max(explain, video, perturb_radius=radius, n_perturb_samples=samples, max_examples_per_batch=1)
+
+    def ask(given: Any) -> Any:
+        return (explain(given[0]),)  # a tuple of one comes in; a tensor handed back would be read row by row
+
+    found = sensitivity_max(ask, video, perturb_radius=radius, n_perturb_samples=samples, max_examples_per_batch=1)
     return float(found)

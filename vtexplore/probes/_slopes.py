@@ -85,7 +85,7 @@ def _reaches(slope: Slope) -> bool:
         if not said.requires_grad:
             return False
         (found,) = torch.autograd.grad(said.sum(), [x], allow_unused=True)
-    # At pixels a gradient may vanish where the model is sure; states of which only a [CLS] is read have none at patches.
+    # At pixels a gradient may vanish where the model is sure; where only a [CLS] is read, no patch has any.
     return found is not None and (slope.where is None or bool(found[0][slope.where.ravel()].abs().sum() > 0))
 
 

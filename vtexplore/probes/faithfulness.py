@@ -10,7 +10,8 @@
     comprehensiveness   f(x) − f(without the first k), mean over k of 1, 5, 10, 20, 50 %; high
     sufficiency         f(x) − f(the first k alone); low (both: DeYoung et al. 2020, arXiv:1911.03429)
     polarity            of the strongest tenth, the share with the wrong sign; a map without signs has no polarity
-    infidelity          how badly parts sum to what random sets change: 0 not at all, 1 as a map that says nothing
+    infidelity          how badly parts sum to what random sets change: 0 not at all, 1 as a map of zeros
+                        (an even map has less than 1: it knows how many are taken away)
     sensitivity         how much the map changes if pixels move by 2 %, as a share of it
     gap                 integrated gradients: what parts and their sum differ by
     wrong target        rank correlation with the map of another word (of another sentence) on the same clip; 1: the

@@ -38,12 +38,13 @@ def overlay(result: Any) -> Picture:
     across = min(0.24, (1 - 2 * MARGIN - bar - GAP * (count - 1)) / count)
     frame_in = across * WIDTH_IN * height / width
     title = fill(f"What speaks for {result.what} = {result.value:+.2f}?  “{result.text}”", 92)
-    head_in, words_in = 1.05 + 0.3 * title.count("\n"), 1.95
+    told = fill(said(result), 112)
+    head_in, words_in = 1.05 + 0.3 * title.count("\n") + 0.24 * told.count("\n"), 1.95
     picture = Picture(height_in=head_in + frame_in + 0.75 + words_in)
     total_in = picture.get_figheight()
     picture.text(MARGIN, 1 - 0.16 / total_in, title, fontsize=LARGE, va="top")
-    told = said(result)
-    picture.text(MARGIN, 1 - (head_in - 0.42) / total_in, fill(told, 130), fontsize=BODY, va="top", color=INK)
+    below = 0.63 + 0.3 * title.count("\n")
+    picture.text(MARGIN, 1 - below / total_in, told, fontsize=BODY, va="top", color=INK)
     bottom = 1 - (head_in + frame_in) / total_in
     heat = result.heat()
     for i, axes in enumerate(frames(picture, result, heat, result.signed, bottom, across, frame_in / total_in)):
@@ -52,7 +53,9 @@ def overlay(result: Any) -> Picture:
     (sides_bar if result.signed else heat_bar)(picture, heat, "global", (side, bottom, 0.014, frame_in / total_in))
     _words(picture, result, (0.075, 0.95 / total_in, 0.9, (words_in - 0.95) / total_in))
     source_line(picture, origin(result.about, how(result), shorten(result.clip, 48, placeholder=" …")))
-    picture.alt = f"{count} frames of {result.clip} and the words of “{result.text}”. {told} {_words_said(result)}"
+    picture.alt = (
+        f"{count} frames of {result.clip} and the words of “{result.text}”. {said(result)} {_words_said(result)}"
+    )
     return picture
 
 
@@ -125,6 +128,7 @@ def _words(picture: Picture, result: Any, box: tuple[float, float, float, float]
     axes.tick_params(axis="x", labelsize=SMALL if crowded else BODY, rotation=30 if crowded else 0)
     axes.set_xlim(-0.6, len(values) - 0.4)
     axes.margins(y=0.1)
+    axes.set_ylabel("each word", fontsize=SMALL)
     axes.locator_params(axis="y", nbins=3)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     if np.isnan(result.words_map).all():
