@@ -55,21 +55,22 @@ def stages_of(case: Case, most: int) -> list[list[str]]:
     return [sum((names[i] for i in part), []) for part in np.array_split(np.arange(len(names)), most)]
 
 
-@torch.no_grad()
 def redrawn(case: Case, stages: list[list[str]], seed: int, alone: bool = False) -> Iterator[Case]:
     """The case with a copy of its model, after each stage; ``alone``: that stage's weights are new, and no others."""
     generator = torch.Generator().manual_seed(seed)
     model = copy.deepcopy(case.model)
-    original = {name: p.clone() for name, p in model.named_parameters()} if alone else {}
+    original = {name: p.detach().clone() for name, p in model.named_parameters()} if alone else {}
     parameters = dict(model.named_parameters())
     for stage in stages:
-        for name in stage:
-            p = parameters[name]
-            spread = p.std() if p.numel() > 1 else p.abs().max()
-            p.copy_((torch.randn(p.shape, generator=generator) * spread.cpu() + p.mean().cpu()).to(p))
+        with torch.no_grad():
+            for name in stage:
+                p = parameters[name]
+                spread = p.std() if p.numel() > 1 else p.abs().max()
+                p.copy_((torch.randn(p.shape, generator=generator) * spread.cpu() + p.mean().cpu()).to(p))
         yield replace(case, model=model)
-        for name in stage if alone else ():
-            parameters[name].copy_(original[name])
+        with torch.no_grad():
+            for name in stage if alone else ():
+                parameters[name].copy_(original[name])
 
 
 def alike(a: np.ndarray, b: np.ndarray) -> np.ndarray:
