@@ -26,7 +26,7 @@ FLOORS = (
     {"probes", "measures", "evaluate", "many"},
     {"views"},
     {"widgets"},
-    {"cli", "cli_many", "cli_order", "cli_words", "terminal", "tour", "course", "readme"},
+    {"cli", "cli_many", "cli_order", "cli_why", "cli_words", "terminal", "tour", "course", "readme"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -12,6 +12,9 @@
     reorder      does the order of frames matter here,     before_after   which of two events came first?
                  and (compare_orders) over many clips?     recover_order  can it put frames back in order?
     masked_words over many clips: which kinds of words does it see, and which does it guess?
+    explain      what of a clip and a text speaks for a    faithfulness which of these maps tell what the
+                 number that the model says?                            model uses?
+                                                           ablate_heads which heads does it need?
 
 A probe asks a model for what it can do (fields of ``Output``, attention from words to video), never who
 it is; what is missing is ``Unsupported``, whose message names the families that have it.

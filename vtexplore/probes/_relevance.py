@@ -19,13 +19,9 @@ from torch import Tensor
 
 from vtexplore.blocks.tap import Call
 from vtexplore.errors import Unsupported
+from vtexplore.probes._places import patches
 from vtexplore.record import record
 from vtexplore.types import Batch, Output, Stream, Tokens
-
-
-def patches(tokens: Tokens) -> np.ndarray:
-    """bool [token]: those that are a place in a frame."""
-    return tokens.where("video") & ~np.isnan(tokens.box).any(axis=1)
 
 
 @dataclass

@@ -23,7 +23,12 @@ from vtexplore.data.prepare import prepare
 from vtexplore.data.text import plain
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._ask import about, card_of, find_word, notices, pooling, split, text_of
+<<<<<<< HEAD
 from vtexplore.probes._result import Result, Row, column
+=======
+from vtexplore.probes._places import grid_of, patches
+from vtexplore.probes._result import Result
+>>>>>>> why
 from vtexplore.probes.grounding import frames_within, grounding, named_things, overlap
 from vtexplore.probes.rollout import roll
 from vtexplore.record import Record, frames_of, record
@@ -139,7 +144,7 @@ class AttendResult(Result):
     @staticmethod
     def patches(tokens: Tokens) -> np.ndarray:
         """bool [token]: those that are a place in a frame (a frame's summary token is none)."""
-        return tokens.where("video") & ~np.isnan(tokens.box).any(axis=1)
+        return patches(tokens)
 
     @cached_property
     def grid(self) -> np.ndarray:
@@ -259,7 +264,7 @@ def attend(
     else:
         site, head, why = _chosen(model, looks, site, head)
     tokens = next(look.tokens for look in looks if look.site == site)
-    times_s = _shown(tokens, np.asarray(batch.times_s[0], dtype=float))
+    times_s = shown(tokens, np.asarray(batch.times_s[0], dtype=float))
     film_times_s = (np.arange(FILM_FRAMES) + 0.5) * clip.duration_s / FILM_FRAMES
     frames = clip.sample(times_s.tolist(), PICTURE_PX)
     objects, named, happens_s = named_things(clip, words)
@@ -302,21 +307,7 @@ def looks_of(rec: Record, words: int, item: int = 0) -> tuple[Look, ...]:
     return tuple(looks)
 
 
-def grid_of(tokens: Tokens, patches: np.ndarray) -> np.ndarray:
-    """Which token is at each place: int [frame, row, column]; ``Unsupported`` if they form no grid."""
-    frames = [at[patches[at]] for at in frames_of(tokens)]
-    rows = np.unique(tokens.box[patches][:, 1].round(4))
-    columns = np.unique(tokens.box[patches][:, 0].round(4))
-    grid = np.full((len(frames), len(rows), len(columns)), -1)
-    for frame, at in enumerate(frames):
-        row = np.searchsorted(rows, tokens.box[at, 1].round(4))
-        grid[frame, row, np.searchsorted(columns, tokens.box[at, 0].round(4))] = at
-    if not grid.size or (grid < 0).any():
-        raise Unsupported("The video tokens of this site are not patches of a grid; see rows() and their Tokens.")
-    return grid
-
-
-def _shown(tokens: Tokens, times_s: np.ndarray) -> np.ndarray:
+def shown(tokens: Tokens, times_s: np.ndarray) -> np.ndarray:
     """When to show the clip: [slot] seconds, the middle one of the frames that each slot of tokens stands for."""
     first = np.array([at[0] for at in frames_of(tokens)], dtype=int)
     seen = [np.flatnonzero(row) for row in frames_within(tokens[first], times_s)]

@@ -267,10 +267,26 @@ def fill_mask(
     Raises ``TextError`` without exactly one masked word or with words that the model does not know,
     ``Unsupported`` for a family that does not predict words, ``ConfigError`` for an unknown condition.
     """
+<<<<<<< HEAD
     check_conditions(nulls)
     if frames not in (True, False, "hidden", "painted"):
         raise ConfigError(f"frames is True, 'hidden' or 'painted', not {frames!r}.")
     text, masked, answer = gap_of(model, clip, text, word)
+=======
+    check_conditions(against)
+    text = text_of(model, clip, text)
+    words = words_of(text)
+    if word is not None:
+        masked = find_word(words, word)
+        answer: str | None = plain(words[masked])
+        text = hide_word(text, masked)
+    else:
+        places = [i for i, w in enumerate(words) if MASK.search(w)]
+        if len(places) != 1:
+            raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
+        masked, answer = places[0], answer_of(clip, words, places[0])
+    conditions = ("the clip", *against)
+>>>>>>> why
     candidates = whole_words(model)
     foils = tuple(dict.fromkeys(plain(foil) for foil in foils))
     if unknown := [foil for foil in foils if foil not in candidates]:
@@ -335,7 +351,7 @@ def gap_of(model: Any, clip: Clip, text: str | None, word: str | int | None) -> 
     return text, places[0], _answer(clip, words, places[0])
 
 
-def _answer(clip: Clip, words: list[str], masked: int) -> str | None:
+def answer_of(clip: Clip, words: list[str], masked: int) -> str | None:
     """What the clip's own caption says in place of the mask, if the rest is the same."""
     caption = words_of(clip.caption or "")
     same = len(caption) == len(words) and all(

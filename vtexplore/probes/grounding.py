@@ -6,6 +6,10 @@
     prior             the mass of the mean map of the OTHER clips: what is won by knowing where things tend to be
     pointing          is the strongest patch on the thing? Ties count by the share of tied patches that are;
                       pointing_chance is the share of patches that touch it
+    iou               of as many strongest patches as the thing has, and the thing: intersection over union
+    precision         average precision of the patches, in the order of the map, as a guess of where the thing is
+    centre            does the middle of the picture lie on the thing? What always pointing there would hit
+    beyond_prior      (mass − prior) / (1 − prior): 0 is no better than the mean map of other clips, 1 is all
     time_mass, …      the same for frames: how much of the map lies within the event that the word names
 
 Always read mass and pointing together: a map can point right every time with 15 % of its mass inside.
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -36,6 +40,10 @@ TOUCH = 0.1  # a patch is on the thing, for the pointing game, if at least so mu
 MASK_PX = 96  # short side of the masks that patches are held against
 METRICS = ("mass", "attainable", "pointing", "prior", "chance", "pointing_chance")
 TIME_METRICS = ("time_mass", "time_pointing", "time_chance")
+LITTLE = 0.5  # a map that points right more often than this, with less of its mass than this, points without mass
+
+CHOSEN = "The best head was chosen on these very clips, so its scores are a little too good."
+NO_MASS = "Pointing without mass: the strongest patch is mostly on the thing, and more than half of the map is not."
 
 
 # ── one map ───────────────────────────────────────────────────────────────────────────────────────
@@ -60,6 +68,25 @@ def grounding(heat: np.ndarray, covered: np.ndarray) -> dict[str, np.ndarray]:
     floors = {"chance": chance, "attainable": attainable, "pointing_chance": touched.mean(axis=-1)}
     out = {"mass": mass, "lift": lift, "pointing": pointing}
     return out | {k: np.where(there, v, np.nan) for k, v in floors.items()}
+
+
+def placed(heat: np.ndarray, covered: np.ndarray) -> dict[str, float]:
+    """More scores of one map ``heat`` [patch] against ``covered`` [patch] in 0..1: iou, precision.
+
+    A patch is the thing if half of it is, or as much as of any patch. Tied patches share what they would have in any
+    order. NaN where the thing is not in the picture, or the map is 0 everywhere.
+    """
+    from sklearn.metrics import average_precision_score
+
+    heat, covered = np.asarray(heat, dtype=float), np.asarray(covered, dtype=float)
+    if not covered.max(initial=0) > 0 or not heat.max(initial=0) > 0:
+        return {"iou": float("nan"), "precision": float("nan")}
+    there = covered >= min(0.5, covered.max())
+    count = int(there.sum())
+    edge = np.sort(heat)[-count]
+    above, tied = heat > edge, heat == edge
+    both = float((above & there).sum() + (tied & there).sum() * (count - above.sum()) / tied.sum())
+    return {"iou": both / (2 * count - both), "precision": float(average_precision_score(there, heat))}
 
 
 def overlap(masks: np.ndarray, times_s: Sequence[float] | np.ndarray, tokens: Tokens) -> np.ndarray:
@@ -171,19 +198,27 @@ def ground(
     model: Any,
     clips: Iterable[Clip],
     *,
+    method: str | None = None,
     sites: str | Sequence[str] | None = None,
     batch: int = 32,
     resamples: int = 1000,
     seed: int = 0,
+    **options: Any,
 ) -> GroundingResult:
     """Grounding of all heads on clips whose truth is known (their captions; other clips are passed over).
+
+    With a ``method`` of ``explain`` (and ``options`` of it) it is that method that is grounded, as if it were a site
+    of one head: a word that names something is masked, and the map is of its log-probability, where it speaks
+    for it. Three more scores are taken then: iou, precision, centre.
 
     ``clips`` may be a generator: they are asked for ``batch`` at a time. The best head is the one with the
     highest mass on these clips; choose it on other clips than those that you report. Raises
     ``Unsupported`` if no word looks at video, ``ConfigError`` if no clip has truth.
     """
-    scores, names, done = _Scores(), None, 0
     usable = (clip for clip in clips if clip.truth is not None and clip.caption)
+    if method is not None:
+        return _by_method(model, usable, method, resamples, seed, options)
+    scores, names, done = _Scores(), None, 0
     for some in _batches(usable, batch):
         prepared = prepare(some, [str(clip.caption) for clip in some], model.inputs)
         found = record(model, prepared, sites=sites).between("text", "video")
@@ -197,6 +232,64 @@ def ground(
     if names is None or not scores.clip:
         raise ConfigError("No clip here has both a caption and known truth. Clips of a world have: world.scene(seed).")
     return _summary(model, scores, names, resamples, seed)
+
+
+def _by_method(
+    model: Any, clips: Iterable[Clip], method: str, resamples: int, seed: int, options: dict[str, Any]
+) -> GroundingResult:
+    from tqdm.auto import tqdm
+
+    from vtexplore.probes._methods import METHODS, needs_method
+
+    scores, method, notes, done = _Scores(), needs_method(method), dict[str, None](), 0
+    for done, clip in enumerate(tqdm(clips, desc=f"grounding {method}", unit="clip", mininterval=2), 1):
+        notes |= dict.fromkeys(_score_by_method(scores, done, model, clip, method, options))
+    if not scores.clip:
+        raise ConfigError("No clip here has both a caption and known truth. Clips of a world have: world.scene(seed).")
+    if METHODS[method].signed:
+        notes["Of a map with signs, what speaks for the word was taken, and what speaks against it left out."] = None
+    found = _summary(model, scores, (method,), resamples, seed)
+    return replace(found, notes=(*(n for n in found.notes if n != CHOSEN), *notes))
+
+
+def _score_by_method(
+    scores: _Scores, number: int, model: Any, clip: Clip, method: str, options: dict[str, Any]
+) -> tuple[str, ...]:
+    """Adds a clip's words to the scores; returns the method's notes."""
+    from vtexplore.probes._case import case_of
+    from vtexplore.probes._methods import found_by
+
+    assert clip.truth is not None
+    words = words_of(str(clip.caption))
+    _, named, happens = named_things(clip, words)
+    roles = {p.word: p.role for p in clip.truth.phrases}
+    maps, notes = [], dict[str, None]()
+    for w in (w for w in range(len(words)) if named[w]):
+        case = case_of(model, clip, word=w)
+        found = found_by(method, case, **options)
+        notes |= dict.fromkeys(found.notes)
+        heat = found.patches.clip(min=0)
+        times_s = np.asarray(case.batch.times_s[0], dtype=float)
+        things = clip.truth.masks(times_s.tolist(), MASK_PX)[list(named[w])]
+        covered = overlap(np.asarray(things.any(axis=0, keepdims=True)), times_s, case.tokens)[0]
+        middle = np.array([case.tokens.span_s[at[0]].mean() for at in frames_of(case.tokens)])
+        one: dict[str, Any] = {k: v for k, v in grounding(heat.ravel(), covered).items() if k in METRICS}
+        one |= placed(heat.ravel(), covered) | {"centre": _centre(covered, case.tokens)}
+        one |= {k: v[0] for k, v in _in_time(heat.sum(axis=(1, 2))[None], middle, happens[w]).items()}
+        scores.clip.append(number)
+        scores.role.append(roles.get(w, "other"))
+        scores.values.append({k: np.array([[float(v)]]) for k, v in one.items()})
+        scores.covered.append(covered)
+        maps.append(heat.ravel() / max(float(heat.sum()), 1e-12))
+    if maps:
+        scores.maps[number] = np.sum(maps, axis=0)[None, None]
+    return tuple(notes)
+
+
+def _centre(covered: np.ndarray, tokens: Tokens) -> float:
+    """Does the middle of the picture lie on the thing? The mean over frames of whether the patches there touch it."""
+    at = (tokens.box[:, :2] <= 0.5 + 1e-6).all(axis=1) & (tokens.box[:, 2:] >= 0.5 - 1e-6).all(axis=1)
+    return float((covered[at] >= TOUCH).mean()) if at.any() and covered.any() else float("nan")
 
 
 def _batches(clips: Iterator[Clip], size: int) -> Iterator[list[Clip]]:
@@ -267,8 +360,11 @@ def _priors(scores: _Scores) -> np.ndarray:
 
 def _summary(model: Any, scores: _Scores, names: tuple[str, ...], resamples: int, seed: int) -> GroundingResult:
     clips = np.array(scores.clip)
-    metrics = {m: np.stack([v[m] for v in scores.values]) for m in (*METRICS, *TIME_METRICS) if m != "prior"}
+    metrics = {m: np.stack([v[m] for v in scores.values]) for m in scores.values[0]}
     metrics["prior"] = _priors(scores)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        metrics["beyond_prior"] = (metrics["mass"] - metrics["prior"]) / (1 - metrics["prior"])
+        metrics["time_lift"] = metrics["time_mass"] / metrics["time_chance"]
     found = {m: bootstrap(v, clips, resamples, seed) for m, v in metrics.items()}
     mass = found["mass"][0]
     site, head = (int(i) for i in np.unravel_index(int(np.nanargmax(mass)), mass.shape))
@@ -280,7 +376,8 @@ def _summary(model: Any, scores: _Scores, names: tuple[str, ...], resamples: int
         roles[role]["words"] = float(mine.sum())
     count = len(scores.maps)
     small = f"{count} clips show cases, not rates: the intervals are wide." if count < SMALL else ""
-    chosen = "The best head was chosen on these very clips, so its scores are a little too good."
+    at = {m: float(found[m][0][site, head]) for m in ("pointing", "mass")}
+    bare = NO_MASS if at["pointing"] > LITTLE > at["mass"] else ""
     return GroundingResult(
         sites=names,
         mean={m: f[0] for m, f in found.items()},
@@ -291,5 +388,5 @@ def _summary(model: Any, scores: _Scores, names: tuple[str, ...], resamples: int
         clips=count,
         words=len(scores.clip),
         about=about(model) | {"seed": seed, "resamples": resamples},
-        notes=tuple(note for note in (small, chosen) if note),
+        notes=tuple(note for note in (small, CHOSEN, bare) if note),
     )

@@ -29,6 +29,13 @@ VIEWS: dict[str, dict[str, str]] = {
         "overlay": "vtexplore.views.answer:overlay",
         "options": "vtexplore.views.answer:options",
     },
+    "ExplainResult": {"overlay": "vtexplore.views.explain:overlay"},
+    "FaithfulnessResult": {
+        "methods": "vtexplore.views.faithfulness:methods",
+        "curves": "vtexplore.views.faithfulness:curves",
+        "cascade": "vtexplore.views.faithfulness:cascade",
+    },
+    "AblateHeadsResult": {"heads": "vtexplore.views.faithfulness:heads"},
     "RetrieveResult": {"hits": "vtexplore.views.retrieve:hits", "recalls": "vtexplore.views.retrieve:recalls"},
     "ReorderResult": {"orders": "vtexplore.views.reorder:orders"},
     "OrdersResult": {"intervals": "vtexplore.views.compare_orders:intervals"},

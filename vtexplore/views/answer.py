@@ -6,11 +6,10 @@ from textwrap import fill, shorten
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.views.masked_word import HATCHES
-from vtexplore.views.overlay import colour_bar, outline, shining, spread, top_of
+from vtexplore.views.overlay import colour_bar, outline, shining, sides_bar, spread, top_of, two_sided
 from vtexplore.views.picture import (
     BODY,
     CLIP_COLOUR,
@@ -27,7 +26,6 @@ from vtexplore.views.picture import (
 )
 from vtexplore.views.words import head_name, percent, place
 
-SIDES = "PuOr_r"  # purple: against, orange: for; told apart by all kinds of eyes
 PART_COLOUR = "#56b4e9"  # a part of the clip is seen
 MARGIN, GAP = 0.03, 0.012
 
@@ -114,7 +112,7 @@ def overlay(
     if foil is None:
         colour_bar(picture, heat, scale, place_of_bar)
     else:
-        _sides_bar(picture, heat, scale, place_of_bar)
+        sides_bar(picture, heat, scale, place_of_bar)
     source_line(picture, origin(result.about, _method(result, choice), _clip(result)))
     on = _on(result, choice) if foil is None else ""
     picture.alt = f"{count} frames of {result.clip}. {gap(result)} {told}{' ' + on if on else ''}"
@@ -267,29 +265,10 @@ def _row(
         if heat is not None:
             here = spread(heat[i], result.patches.box[result.grid[i]], height, width)
             reference = heat if scale == "global" else heat[i]
-            pixels = _two_sided(pixels, here / max(float(np.abs(reference).max()), 1e-12)) if sides else pixels
+            pixels = two_sided(pixels, here / max(float(np.abs(reference).max()), 1e-12)) if sides else pixels
             pixels = pixels if sides else shining(result.frames[i], here / top_of(reference))
         axes.imshow(pixels, extent=(0, width, height, 0))
         for mask in () if result.masks is None else result.masks[:, i]:
             outline(axes, mask)
         drawn.append(axes)
     return drawn
-
-
-def _two_sided(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A grey frame under a map in −1..1."""
-    grey = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2) * 0.8 + 0.1
-    strength = 0.85 * np.abs(heat).clip(0, 1)[..., None]
-    return np.asarray(grey * (1 - strength) + colormaps[SIDES](0.5 + 0.4 * heat.clip(-1, 1))[..., :3] * strength)
-
-
-def _sides_bar(picture: Picture, heat: np.ndarray, scale: str, box: tuple[float, float, float, float]) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
-
-    top = float(np.abs(heat).max()) * 100 if scale == "global" else 1
-    colours = ListedColormap(colormaps[SIDES](np.linspace(0.1, 0.9, 256)))
-    bar = picture.colorbar(ScalarMappable(Normalize(-top, top), colours), cax=picture.add_axes(box))
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=SMALL, length=0)
-    bar.set_label("points per patch", fontsize=SMALL)

@@ -27,6 +27,7 @@ from vtexplore.views.picture import (
 )
 from vtexplore.views.words import grounded, head_name, padded, percent, where
 
+SIDES = "PuOr_r"  # purple: against, orange: for; told apart by all kinds of eyes
 MAP = "magma"  # lightness rises evenly: it reads the same in grey and to the colour-blind
 SCALES = ("global", "frame")
 EVEN = 3.0  # the scale ends at three times an even map at least, so that "everywhere alike" stays dim
@@ -179,6 +180,26 @@ def colour_bar(picture: Picture, heat: np.ndarray, scale: str, box: tuple[float,
     if scale == "frame":
         bar.set_ticks([0, 1], labels=["0", "max"])
     bar.set_label("% per patch\n" + ("one scale for all" if scale == "global" else "own scale each"), fontsize=SMALL)
+
+
+def two_sided(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A frame, 0..1 [height, width, rgb], in grey under a map [height, width] in −1..1: float in 0..1."""
+    grey = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2) * 0.8 + 0.1
+    strength = 0.85 * np.abs(heat).clip(0, 1)[..., None]
+    return np.asarray(grey * (1 - strength) + colormaps[SIDES](0.5 + 0.4 * heat.clip(-1, 1))[..., :3] * strength)
+
+
+def sides_bar(picture: Picture, heat: np.ndarray, scale: str, box: tuple[float, float, float, float]) -> None:
+    """What the colours of a map with two sides mean, at ``box`` (left, bottom, width, height) of the picture."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    top = float(np.abs(heat).max()) * 100 if scale == "global" else 1
+    colours = ListedColormap(colormaps[SIDES](np.linspace(0.1, 0.9, 256)))
+    bar = picture.colorbar(ScalarMappable(Normalize(-top, top), colours), cax=picture.add_axes(box))
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL, length=0)
+    bar.set_label("points per patch", fontsize=SMALL)
 
 
 def _film(result: Any, word: int, smooth: bool) -> Iterator[tuple[Figure, float]]:

@@ -1,0 +1,79 @@
+"""Commands that ask why: what speaks for a number, and which maps of it can be trusted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, command, open_clip, refuse_ending, show_result
+
+Word = Annotated[str | None, typer.Option(help="The word in question: red, or red:2 for the second.")]
+Target = Annotated[str | None, typer.Option(help="What stands in the gap, or match; left out: the word itself.")]
+
+
+@command("explain")
+def explain(
+    clip: ClipName,
+    text: Text = None,
+    model: Model = "violet",
+    method: Annotated[
+        str, typer.Option(help="raw, rollout, relevancy, gradient, ig, occlusion or edges.")
+    ] = "relevancy",
+    word: Word = None,
+    target: Target = None,
+    removal: Annotated[str | None, typer.Option(help="For occlusion: attention, mean colour or blur.")] = None,
+    out: Out = None,
+    dpi: Dpi = 150,
+    as_json: Json = False,
+) -> None:
+    """What of a clip and a sentence speaks for what a model says.
+
+    \b
+    Examples:
+      vtexplore explain clip.mp4 "a [MASK] circle slides left" --target red -o red.png
+      vtexplore explain clip.mp4 "a red circle slides left" --method ig --json
+      vtexplore explain world:3 --word 2 --method occlusion --removal blur -o map.png
+    """
+    refuse_ending(out)
+    from vtexplore.probes.explain import explain as ask
+    from vtexplore.registry import load
+
+    options: dict[str, Any] = {} if removal is None else {"removal": removal}
+    result = ask(load(model), open_clip(clip), text, target=target, word=_word(word), method=method, **options)
+    show_result(result, result.plot(), out, as_json, dpi)
+
+
+@command("faithfulness")
+def faithfulness(
+    clip: ClipName,
+    text: Text = None,
+    model: Model = "violet",
+    method: Annotated[list[str] | None, typer.Option(help="A method; give several. Left out: all.")] = None,
+    word: Word = None,
+    target: Target = None,
+    instead: Annotated[str | None, typer.Option(help="Another word, or sentence, for the wrong target.")] = None,
+    kind: Annotated[str, typer.Option(help="methods (the maps), curves or cascade.")] = "methods",
+    out: Out = None,
+    dpi: Dpi = 150,
+    as_json: Json = False,
+) -> None:
+    """Which maps tell what the model uses, tried on one clip. Takes a minute or more.
+
+    \b
+    Example:
+      vtexplore faithfulness clip.mp4 "a red circle slides left" --word red --method relevancy --method ig -o maps.png
+    """
+    refuse_ending(out)
+    from vtexplore.probes.faithfulness import METHODS
+    from vtexplore.probes.faithfulness import faithfulness as ask
+    from vtexplore.registry import load
+
+    options: dict[str, Any] = {"target": target, "word": _word(word), "instead": instead}
+    result = ask(load(model), open_clip(clip), text, methods=method or METHODS, **options)
+    show_result(result, result.plot(kind), out, as_json, dpi)
+
+
+def _word(word: str | None) -> str | int | None:
+    """A word by its letters, or by its number."""
+    return int(word) if word is not None and word.isdigit() else word

@@ -1,0 +1,147 @@
+"""What a model says when some patches or words are taken away; how, is a choice, and results change with it.
+
+    attention      patches are hidden from attention (of frames whose single patches are hidden, a [CLS] is, too)
+    mean colour    their pixels become the clip's mean colour
+    blur           their pixels become those of a picture blurred by as much as a patch is wide
+
+Words become [MASK] in each of them. The word in question is never taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from vtexplore.data.text import vocabulary
+from vtexplore.errors import ConfigError
+from vtexplore.probes._case import AT_ONCE, Case
+from vtexplore.probes._places import patches
+from vtexplore.probes.fill_mask import mean_colour
+from vtexplore.types import Batch, Stream
+
+
+def from_attention(batch: Batch, gone: Tensor) -> Batch:
+    """Patches that are ``gone`` [batch, frame, row, column] are hidden from attention."""
+    return replace(batch, patch_mask=~gone)
+
+
+def to_mean_colour(batch: Batch, gone: Tensor) -> Batch:
+    """Patches that are ``gone`` have the clip's mean colour."""
+    return replace(batch, video=torch.where(over_pixels(batch, gone), mean_colour(batch).video, batch.video))
+
+
+def to_blur(batch: Batch, gone: Tensor) -> Batch:
+    """Patches that are ``gone`` are blurred, by a Gaussian as wide as a patch."""
+    wide = batch.video.shape[-1] / gone.shape[-1]
+    soft = gaussian_filter(batch.video[0].cpu().numpy(), (0, 0, wide, wide))
+    return replace(
+        batch, video=torch.where(over_pixels(batch, gone), torch.from_numpy(soft).to(batch.video), batch.video)
+    )
+
+
+REMOVALS: Mapping[str, Callable[[Batch, Tensor], Batch]] = {
+    "attention": from_attention,
+    "mean colour": to_mean_colour,
+    "blur": to_blur,
+}
+
+
+def over_pixels(batch: Batch, patch: Tensor) -> Tensor:
+    """What holds for patches [batch, frame, row, column], for their pixels [batch, frame, 1, height, width]."""
+    frames, _, height, width = batch.video.shape[1:]
+    t, y, x = (cells(n, m, patch.device) for n, m in zip((frames, height, width), patch.shape[1:], strict=True))
+    return patch[:, t][:, :, y][:, :, :, x][:, :, None]
+
+
+def cells(length: int, parts: int, device: torch.device) -> Tensor:
+    """Which of ``parts`` each of ``length`` frames or pixels belongs to."""
+    each = -(-length // parts)
+    return (torch.arange(length, device=device) // each).clamp(max=parts - 1)
+
+
+@dataclass
+class Without:
+    """The number of a case when some of its patches and words are taken away.
+
+    ``removal`` is a key of ``REMOVALS`` (``ConfigError`` names them). What was asked once is not asked again.
+    """
+
+    case: Case
+    removal: str
+    known: dict[bytes, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.removal not in REMOVALS:
+            raise ConfigError(f"Nothing is taken away by {self.removal!r}; there are {', '.join(REMOVALS)}.")
+
+    def __call__(self, patch: np.ndarray, word: np.ndarray | None = None) -> np.ndarray:
+        """Float64 [item] for what is kept: bool ``patch`` [item, patch] and ``word`` [item, word] (None: all)."""
+        word = np.ones((len(patch), len(self.case.words)), dtype=bool) if word is None else word
+        kept = np.concatenate([patch, word], axis=1).astype(bool)
+        keys = [row.tobytes() for row in kept]
+        new = list({key: i for i, key in enumerate(keys) if key not in self.known}.values())
+        for start in range(0, len(new), AT_ONCE):
+            some = new[start : start + AT_ONCE]
+            self.known.update(zip((keys[i] for i in some), self._ask(patch[some], word[some]).tolist(), strict=True))
+        return np.array([self.known[key] for key in keys])
+
+    @property
+    def patches(self) -> int:
+        """How many patches there are."""
+        return int(np.prod(self.case.grid))
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """The number with all patches, and with none: f(x) and f(∅) of this removal."""
+        whole, none = self(np.stack([np.ones(self.patches, dtype=bool), np.zeros(self.patches, dtype=bool)]))
+        return float(whole), float(none)
+
+    def _ask(self, patch: np.ndarray, word: np.ndarray) -> np.ndarray:
+        case, device = self.case, self.case.batch.video.device
+        gone = torch.from_numpy(~patch).to(device).unflatten(1, case.grid)
+        batch = case.many(len(patch))
+        all_words = bool(word.all())
+        if not all_words:
+            batch = case.retold(batch, self._masked(word))
+        if self.removal == "attention" and self._once is not None:
+            video, text, at = self._once
+            mask = video.mask.repeat(len(patch), 1)
+            mask[:, at] &= ~gone.flatten(1)
+            here = torch.zeros(len(patch), dtype=torch.long, device=device)
+            with torch.no_grad():
+                said = text.take(here) if all_words else case.model.text(batch)
+                out = case.model.read(Stream(video.hidden[here], mask, video.take(here).tokens), said, batch)
+                return np.asarray(case.score(out).double().cpu().numpy())
+        return case(REMOVALS[self.removal](batch, gone))
+
+    def _masked(self, word: np.ndarray) -> Tensor:
+        """The words' ids with [MASK] for those that are not kept: [item, piece]."""
+        told, mask = self.case.told, vocabulary(self.case.model.inputs.vocabulary).mask_id
+        at = told.piece_words[0]
+        kept = np.where(at >= 0, word[:, np.maximum(at, 0)], True)
+        return told.word_ids.expand(len(word), -1).masked_fill(~torch.from_numpy(kept).to(told.word_ids.device), mask)
+
+    @cached_property
+    def _once(self) -> tuple[Stream, Stream, Tensor] | None:
+        """The clip and the text embedded once, and where the patches stand, if hiding leaves the embedding alone."""
+        case = self.case
+        if case.batch.question is not None or not all(hasattr(case.model, name) for name in ("embed", "read", "text")):
+            return None
+        gone = torch.zeros(1, *case.grid, dtype=torch.bool, device=case.batch.video.device)
+        half = torch.arange(gone.numel(), device=gone.device).remainder(2).bool().view_as(gone)
+        with torch.no_grad():
+            video, text = case.model.embed(from_attention(case.batch, gone))
+            other, _ = case.model.embed(from_attention(case.batch, half))
+        at = np.flatnonzero(patches(video.tokens()[0]))
+        if len(at) != gone.numel() or not torch.equal(video.hidden, other.hidden):
+            return None
+        where = torch.from_numpy(at).to(gone.device)
+        expected = video.mask.clone()
+        expected[:, where] &= ~half.flatten(1)
+        return (video, text, where) if torch.equal(expected, other.mask) else None
