@@ -19,12 +19,13 @@ from torch import Tensor
 from vtexplore.blocks.embeddings import grid_tokens
 from vtexplore.data.phrases import bracketed
 from vtexplore.data.prepare import prepare, text_batch, word_positions
-from vtexplore.data.text import hide_word, plain, vocabulary, words_of
+from vtexplore.data.text import plain, vocabulary, words_of
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.objectives.questions import answer, question
-from vtexplore.probes._ask import able, find_word, needs, text_of
+from vtexplore.probes._ask import able, needs, text_of
+from vtexplore.probes._gaps import MASK, likely, whole_words
 from vtexplore.probes._places import grid_of, patches
-from vtexplore.probes.fill_mask import MASK, answer_of, ask, whole_words
+from vtexplore.probes.fill_mask import gap_of
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip, Output, Tokens
 
@@ -141,19 +142,11 @@ def _case(model: Any, batch: Batch, masked: int | None, says: str | None, what: 
 
 
 def _gap(model: Any, clip: Clip, text: str, target: str | None, word: str | int | None) -> Case:
-    words = words_of(text)
-    if word is not None:
-        masked, said = find_word(words, word), plain(words[find_word(words, word)])
-        text = hide_word(text, masked)
-    else:
-        places = [i for i, w in enumerate(words) if MASK.search(w)]
-        if len(places) != 1:
-            raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
-        masked, said = places[0], answer_of(clip, words, places[0]) or ""
-    says = plain(target or said)
+    text, masked, said = gap_of(model, clip, text, word)
+    says = plain(target or said or "")
     if not says:
         known = whole_words(model)
-        says = list(known)[int(ask(model, clip, text, masked, known, ("the clip",))[0][0].argmax())]
+        says = list(known)[int(likely(model, clip, text, masked, known).argmax())]
     names = vocabulary(model.inputs.vocabulary)
     ids = names.word(says)[0]
     if not ids or names.unknown_id in ids:

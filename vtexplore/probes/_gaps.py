@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from vtexplore.data.prepare import text_batch, word_positions
+from vtexplore.data.prepare import prepare, text_batch, word_positions
 from vtexplore.data.text import SPECIALS, vocabulary, words_of
 from vtexplore.errors import TextError
 from vtexplore.probes._ask import card_of, needs
 from vtexplore.probes._videos import Watched
-from vtexplore.types import Batch
+from vtexplore.types import Batch, Clip
 
 MASK = re.compile(r"\[MASK\]", re.IGNORECASE)
 MOST_PIECES = 4  # a word of more pieces is not a candidate
@@ -74,6 +74,12 @@ def ask(videos: Watched, text: str, masked: int, candidates: Mapping[str, tuple[
         p[:, at] = log_p.gather(2, index).sum(dim=1).exp().numpy()
         single = log_p[:, 0].numpy() if length == 1 else single
     return Said(p, single, left_out)
+
+
+def likely(model: Any, clip: Clip, text: str, masked: int, candidates: Mapping[str, tuple[int, ...]]) -> np.ndarray:
+    """How likely each candidate is in the gap beside one clip: float32 [candidate] in 0..1. Raises as ``ask``."""
+    p: np.ndarray = ask(Watched(model, prepare([clip], [text], model.inputs)), text, masked, candidates).p[0]
+    return p
 
 
 def in_gaps(videos: Watched, text: Batch, places: np.ndarray) -> torch.Tensor:

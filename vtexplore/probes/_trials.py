@@ -17,10 +17,10 @@ from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.probes import _faithful as measure
 from vtexplore.probes._ask import text_of
 from vtexplore.probes._case import Case, case_of
+from vtexplore.probes._gaps import likely, whole_words
 from vtexplore.probes._methods import METHODS, Found, found_by, needs_method
 from vtexplore.probes._removal import REMOVALS, Without
 from vtexplore.probes._sanity import LIKE, alike, by_chance, named, random_layers, redrawn, stages_of
-from vtexplore.probes.fill_mask import ask, whole_words
 from vtexplore.probes.grounding import named_things
 from vtexplore.types import Clip
 
@@ -206,7 +206,7 @@ def _next_choice(model: Any, clip: Clip, case: Case) -> str:
     assert case.masked is not None
     known = whole_words(model)
     text = " ".join("[MASK]" if i == case.masked else w for i, w in enumerate(case.words))
-    p = ask(model, clip, text, case.masked, known, ("the clip",))[0][0]
+    p = likely(model, clip, text, case.masked, known)
     return next(list(known)[i] for i in np.argsort(-p, kind="stable") if list(known)[i] != case.says)
 
 

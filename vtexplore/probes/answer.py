@@ -41,14 +41,9 @@ from vtexplore.objectives.contrastive import TEMPERATURE, cosine
 from vtexplore.objectives.questions import answer as said
 from vtexplore.probes import _choices
 from vtexplore.probes._ask import about, card_of, needs, notices, text_of
-<<<<<<< HEAD
-from vtexplore.probes._relevance import Crossings, look, patches
-from vtexplore.probes._result import Result, Row, column
-=======
 from vtexplore.probes._places import grid_of, patches
 from vtexplore.probes._relevance import Crossings, look
-from vtexplore.probes._result import Result
->>>>>>> why
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes._stills import stills, surest
 from vtexplore.probes.attend import NOT_AN_EXPLANATION, PICTURE_PX
 from vtexplore.probes.fill_mask import CONDITIONS, ONE_CASE

@@ -23,12 +23,8 @@ from vtexplore.data.prepare import prepare
 from vtexplore.data.text import plain
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._ask import about, card_of, find_word, notices, pooling, split, text_of
-<<<<<<< HEAD
-from vtexplore.probes._result import Result, Row, column
-=======
 from vtexplore.probes._places import grid_of, patches
-from vtexplore.probes._result import Result
->>>>>>> why
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.grounding import frames_within, grounding, named_things, overlap
 from vtexplore.probes.rollout import roll
 from vtexplore.record import Record, frames_of, record

@@ -23,16 +23,11 @@ from vtexplore.data.prepare import prepare
 from vtexplore.data.text import plain, words_of
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes._ask import about, few, notices, text_of
-<<<<<<< HEAD
-from vtexplore.probes._result import Result, Row, column
-from vtexplore.probes.fill_mask import MASK, ONE_CASE, ask, check_conditions, crowded, whole_words
-=======
 from vtexplore.probes._gaps import MASK, ask, crowded, whole_words
 from vtexplore.probes._nulls import CONDITIONS, check_conditions, theme_named
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes._videos import Watched, joined
 from vtexplore.probes.fill_mask import ONE_CASE
->>>>>>> words
 from vtexplore.types import Clip, Phrase
 from vtexplore.world import Theme
 

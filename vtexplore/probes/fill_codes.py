@@ -32,13 +32,9 @@ from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.objectives import masked_codes
 from vtexplore.probes._ask import about, needs, notices, text_of
-<<<<<<< HEAD
-from vtexplore.probes._result import Result, Row
-=======
 from vtexplore.probes._nulls import other_clips
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row
 from vtexplore.probes._videos import with_text
->>>>>>> words
 from vtexplore.probes.fill_mask import ONE_CASE
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip, Inputs
@@ -107,21 +103,6 @@ class FillCodesResult(Result):
         answers = (self.said[self.hidden], *(copy[self.hidden] for copy in self.copies), self.common)
         return {name: float((truth == answer).mean()) for name, answer in zip(ANSWERS, answers, strict=True)}
 
-<<<<<<< HEAD
-    def row(self) -> Row:
-        """Shares that are ``right``, by ``copy``, by ``common``; mean ``p`` and −ln p (``nll``) of the true codes."""
-        right = self.right()
-        nll = -np.log(np.maximum(self.p.astype(float), 1e-30)).mean()
-        return {
-            "text": self.text,
-            "hidden": int(self.hidden.sum()),
-            "right": right["the model"],
-            "copy": right["copy"],
-            "common": right["common"],
-            "p": float(self.p.mean()),
-            "nll": float(nll),
-        }
-=======
     def among(self, count: int = TOP) -> dict[str, float]:
         """The share of hidden patches whose code is among the likeliest, by the model and by how often each is seen."""
         truth = self.truth[self.hidden][:, None]
@@ -160,7 +141,19 @@ class FillCodesResult(Result):
         """As every result, and all shares and means."""
         numbers = {name: getattr(self, name)() for name in ("right", "among", "nll", "use")}
         return super().to_dict() | numbers | {"lift": {name: self.lift(name) for name in self.texts[1:]}}
->>>>>>> words
+
+    def row(self) -> Row:
+        """Shares that are ``right``, by ``copy``, by ``common``; mean −ln p (``nll``), ``lift`` by the text."""
+        right, nll = self.right(), self.nll()
+        return {
+            "text": self.text,
+            "hidden": int(self.hidden.sum()),
+            "right": right["the model"],
+            "copy": right["copy"],
+            "common": right["common"],
+            "nll": nll[f"the model, {self.texts[0]}"],
+            "lift": self.lift(),
+        }
 
 
 def fill_codes(

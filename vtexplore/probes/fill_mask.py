@@ -34,11 +34,6 @@ from scipy import stats
 from vtexplore.data.prepare import prepare
 from vtexplore.data.text import hide_word, plain, words_of
 from vtexplore.errors import ConfigError, TextError
-<<<<<<< HEAD
-from vtexplore.probes._ask import about, card_of, few, find_word, needs, notices, text_of
-from vtexplore.probes._result import Result, Row, column
-from vtexplore.record import beside
-=======
 from vtexplore.probes import _game
 from vtexplore.probes._ask import about, few, find_word, notices, text_of
 from vtexplore.probes._gaps import MASK, Said, ask, crowded, whole_words
@@ -52,10 +47,9 @@ from vtexplore.probes._nulls import (
     other_clips,
     reordered,
 )
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes._stills import stills, surest
 from vtexplore.probes._videos import Watched, joined
->>>>>>> words
 from vtexplore.types import Batch, Clip
 
 __all__ = ["CONDITIONS", "ONE_CASE", "FillMaskResult", "fill_mask", "hidden", "mean_colour"]
@@ -267,26 +261,10 @@ def fill_mask(
     Raises ``TextError`` without exactly one masked word or with words that the model does not know,
     ``Unsupported`` for a family that does not predict words, ``ConfigError`` for an unknown condition.
     """
-<<<<<<< HEAD
     check_conditions(nulls)
     if frames not in (True, False, "hidden", "painted"):
         raise ConfigError(f"frames is True, 'hidden' or 'painted', not {frames!r}.")
     text, masked, answer = gap_of(model, clip, text, word)
-=======
-    check_conditions(against)
-    text = text_of(model, clip, text)
-    words = words_of(text)
-    if word is not None:
-        masked = find_word(words, word)
-        answer: str | None = plain(words[masked])
-        text = hide_word(text, masked)
-    else:
-        places = [i for i, w in enumerate(words) if MASK.search(w)]
-        if len(places) != 1:
-            raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
-        masked, answer = places[0], answer_of(clip, words, places[0])
-    conditions = ("the clip", *against)
->>>>>>> why
     candidates = whole_words(model)
     foils = tuple(dict.fromkeys(plain(foil) for foil in foils))
     if unknown := [foil for foil in foils if foil not in candidates]:
@@ -348,7 +326,7 @@ def gap_of(model: Any, clip: Clip, text: str | None, word: str | int | None) -> 
     places = [i for i, w in enumerate(words) if MASK.search(w)]
     if len(places) != 1:
         raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
-    return text, places[0], _answer(clip, words, places[0])
+    return text, places[0], answer_of(clip, words, places[0])
 
 
 def answer_of(clip: Clip, words: list[str], masked: int) -> str | None:

@@ -29,14 +29,9 @@ from vtexplore.objectives.attended import attended_mask
 from vtexplore.objectives.blockwise import blockwise_mask
 from vtexplore.objectives.masked_words import choose
 from vtexplore.probes._ask import SMALL, about, notices, split, text_of
-<<<<<<< HEAD
-from vtexplore.probes._result import Result, Row, column
-from vtexplore.probes.attend import AttendResult, grid_of
-=======
 from vtexplore.probes._places import grid_of
-from vtexplore.probes._result import Result
+from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.attend import AttendResult
->>>>>>> why
 from vtexplore.probes.grounding import MASK_PX, overlap
 from vtexplore.record import record
 from vtexplore.statistics import bootstrap
