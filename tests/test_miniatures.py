@@ -30,7 +30,7 @@ from vtexplore.world.vocabulary import PATH as VOCABULARY
 SHIPPED = [name for name in registry.names() if registry.shipped(name)]
 SHARED = [kind for kind in PARTS if (find("miniatures/shared") / f"{kind}.safetensors").is_file()]
 # Strict: whoever trains one of these must take it from its list.
-NOT_TRAINED = {"bridgeformer"}
+NOT_TRAINED: set[str] = set()
 NOT_SHARED: set[str] = set()
 OUTDATED: set[str] = set()  # a part was made again since, so that they cannot be loaded: to be trained again
 
@@ -211,7 +211,7 @@ BARS: dict[str, tuple[Callable[[Family], bool], Callable[[dict[str, Any]], float
     "clips": (has("match_logits"), lambda c: min(c["heldout"]["clips"], c["grounding_head"]["clips"]), 2000),
 }
 # Not reached yet, by family. Strict: whoever trains a miniature that reaches one must take it from this list.
-NOT_YET: dict[str, set[str]] = {}
+NOT_YET: dict[str, set[str]] = {"bridgeformer": {"noun questions", "verb questions", "retrieval"}}
 
 
 @pytest.mark.parametrize("bar", BARS)
@@ -225,9 +225,9 @@ def test_figures_meet_their_bars(card: dict[str, Any], bar: str, request: pytest
     assert found >= least
 
 
-# Foils that a miniature tells from the truth with a wrong clip, by a little. Strict, too. VideoBERT prefers the true
-# caption to one with another colour in 53.6 % of the cases.
-LEAKS = {"videobert": {"matching, colour: a wrong clip"}}
+# Foils that a miniature tells from the truth with a wrong clip, by a little. Strict, too. VideoBERT and BridgeFormer
+# prefer the true caption to one with another colour in 53.6 % of the cases.
+LEAKS = {"videobert": {"matching, colour: a wrong clip"}, "bridgeformer": {"matching, colour: a wrong clip"}}
 
 
 def test_with_a_wrong_clip_every_foil_is_at_chance(card: dict[str, Any]) -> None:

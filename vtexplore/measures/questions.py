@@ -3,7 +3,9 @@
 Foils are of the answer's kind. Nouns: another colour, another shape, twice both. Verbs: what takes as many objects
 and is said in a phrase of the same form ("grows" or "slides left", for the words that are left tell these apart),
 never the answer's reverse: a model that does not see the order of frames cannot tell the two apart, so that pair is
-scored on its own. A question with fewer than four foils is not asked.
+scored on its own. Of what turns another colour it is scored apart from that: the question names the colour that it had
+(a blue square cannot turn blue), so the words give the reverse away. A question with fewer than four foils is not
+asked.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ HEAD_CLIPS = 256  # of the training split, on which the head is chosen
 @dataclass(frozen=True)
 class Question:
     """Something asked of a scene's caption: ``answers``, the right one first; ``blank``: the [MASK]s of the phrase
-    alone; ``reverse``: what a reversed clip would show, None for what looks the same; ``objects``: who is asked for,
-    or acts.
+    alone; ``reverse``: what a reversed clip would show, None for what looks the same; ``turns``: it is another colour;
+    ``objects``: who is asked for, or acts.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Question:
     blank: str
     answers: tuple[str, ...]
     reverse: str | None
+    turns: bool
     objects: tuple[int, ...]
 
 
@@ -63,7 +66,8 @@ def questions_of(scene: Scene, inputs: Inputs, rng: np.random.Generator) -> Iter
             phrase = " ".join(w.text for w in told)
             foils, reverse = (_noun_foils if kind == "noun" else _verb_foils)(scene, told, rng)
             text, blank = (question(t, phrase, lambda w: len(known.word(w)[0])) for t in (scene.caption.text, phrase))
-            yield Question(kind, text, blank, (phrase, *foils), reverse, told[0].objects)
+            turns = kind == "verb" and scene.events[told[0].event or 0].target is not None
+            yield Question(kind, text, blank, (phrase, *foils), reverse, turns, told[0].objects)
 
 
 def _noun_foils(scene: Scene, told: Sequence[Phrase], rng: np.random.Generator) -> tuple[list[str], None]:
@@ -129,7 +133,8 @@ def choose(
             count(SHOWN[look], i, q, scores)
             if q.reverse:
                 won = float(scores[0] > scores[-1]) + 0.5 * float(scores[0] == scores[-1])
-                tally.add(f"{q.kind} questions, against the reverse: {SHOWN[look]}", won, first + i)
+                pair = "reversed colour" if q.turns else "reverse"
+                tally.add(f"{q.kind} questions, against the {pair}: {SHOWN[look]}", won, first + i)
     blank = _blank(model, looks, asked)
     for (i, q), mine in zip(asked, answers, strict=True):
         count("options only", i, q, cosine(blank[q.blank][None], mine)[0])
