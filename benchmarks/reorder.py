@@ -106,10 +106,9 @@ def measure(name: str, units: int) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """The rows as a Markdown table."""
-    lines = [
-        "| family | what | how | different orders | loop, CPU s | reorder, CPU s | × CPU | × wall | goal | largest difference |"
-    ]
-    lines.append("|---|---|---|---|---|---|---|---|---|---|")
+    head = ["family", "what", "how", "different orders", "loop, CPU s", "reorder, CPU s", "× CPU", "× wall", "goal"]
+    head.append("largest difference")
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in found["rows"]:
         met = "" if row["cpu_ratio"] >= row["goal"] else " (missed)"
         lines.append(
