@@ -72,3 +72,7 @@ def test_holm_only_raises_and_keeps_the_order(p: list[float]) -> None:
 def test_stouffer_pools() -> None:
     assert stouffer([0.5, 0.5]) == pytest.approx(0.5)
     assert stouffer([0.1] * 10) < 1e-4
+
+
+def test_one_difference_is_as_far_from_nothing_either_way() -> None:
+    assert sign_flip(np.array([0.3])) == 1 and np.isnan(sign_flip(np.array([np.nan])))
