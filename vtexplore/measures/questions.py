@@ -180,29 +180,35 @@ Place = tuple[str, int]
 def ground(model: Any, n: int, seed: int, tally: Tally) -> dict[str, Any]:
     """How much of the attention to the video is on the object asked for, or on the one that acts.
 
-    The rows are those of the erased words, or the question's [CLS] where it looks for itself. For each kind of
-    question the head that does best on clips of the training split is taken; returns which.
+    The rows are those of the erased words, or the question's [CLS] where it looks for itself. A head that looks at
+    whatever moves is on the right object as well, and on all others: beside the mass on the object stands that on
+    another one (the mean over the others), and for each kind of question the head is taken that puts them furthest
+    apart on clips of the training split. Returns which.
     """
     rng = np.random.default_rng([seed, 0x6E0D, 1])
     chosen: dict[str, Place] = {}
-    sums: dict[str, dict[Place, list[float]]] = {"noun": {}, "verb": {}}
-    for _, kind, masses, _ in _looks_for(model, HEAD_CLIPS, "train", rng):
-        for place, mass in masses.items():
-            sums[kind].setdefault(place, []).append(mass)
-    for kind, places in sums.items():
+    gains: dict[str, dict[Place, list[float]]] = {"noun": {}, "verb": {}}
+    for _, kind, found, _ in _looks_for(model, HEAD_CLIPS, "train", rng):
+        for place, (own, other) in found.items():
+            gains[kind].setdefault(place, []).append(own - other)
+    for kind, places in gains.items():
         chosen[kind] = max(places, key=lambda p: float(np.nanmean(places[p])))
-    for clip, kind, masses, chance in _looks_for(model, n, "heldout", rng):
-        mass = masses[chosen[kind]]
-        if not np.isnan(mass):
-            tally.add(f"{kind} questions, attention on the object: the clip", mass, clip)
+    for clip, kind, found, chance in _looks_for(model, n, "heldout", rng):
+        own, other = found[chosen[kind]]
+        if not np.isnan(own):
+            tally.add(f"{kind} questions, attention on the object: the clip", own, clip)
             tally.add(f"{kind} questions, an even map: the clip", chance, clip)
+        if not np.isnan(other):
+            tally.add(f"{kind} questions, attention on another object: the clip", other, clip)
     return {kind: {"site": site, "head": head} for kind, (site, head) in chosen.items()}
 
 
-def _looks_for(
-    model: Any, n: int, split: str, rng: np.random.Generator
-) -> Iterator[tuple[int, str, dict[Place, float], float]]:
-    """(clip, kind, mass on the object at every site and head, share of the picture that is the object)."""
+Masses = dict[Place, tuple[float, float]]
+"""At every site and head, the mass on what is asked for, and on another object (NaN if there is none)."""
+
+
+def _looks_for(model: Any, n: int, split: str, rng: np.random.Generator) -> Iterator[tuple[int, str, Masses, float]]:
+    """(clip, kind, masses, share of the picture that is the object)."""
     sites: tuple[str, ...] | None = None
     for start in range(0, n, AT_ONCE // 2):
         scenes = [sample_scene(rng, split) for _ in range(min(AT_ONCE // 2, n - start))]
@@ -220,10 +226,10 @@ def _looks_for(
 
 def _masses(
     model: Any, batch: Batch, scenes: Sequence[Scene], asked: Sequence[tuple[int, Question]], sites: tuple[str, ...]
-) -> list[tuple[dict[Place, float], float]]:
+) -> list[tuple[Masses, float]]:
     times_s = batch.times_s[0]
     masks = [scene.clip().truth.masks(times_s.tolist(), MASK_PX) for scene in scenes]  # type: ignore[union-attr]
-    out: list[tuple[dict[Place, float], float]] = [({}, np.nan) for _ in asked]
+    out: list[tuple[Masses, float]] = [({}, np.nan) for _ in asked]
     for site, attention in record(model, batch, sites=sites, rows="all").attention.items():
         weights = attention.full().float().cpu().numpy()  # [batch, head, query, key]
         for row, (i, q) in enumerate(asked):
@@ -231,8 +237,12 @@ def _masses(
             hidden = np.array([label == "[MASK]" for label in queries.labels])
             rows = hidden if hidden.any() else np.ones(len(queries), dtype=bool)
             heat = weights[row][:, rows].mean(axis=1)  # [head, patch]
-            covered = overlap(masks[i], times_s, keys)[list(q.objects)].sum(axis=0).clip(0, 1)
-            found = grounding(heat, covered)
-            out[row][0].update({(site, head): float(m) for head, m in enumerate(found["mass"])})
+            things = overlap(masks[i], times_s, keys)
+            covered = things[list(q.objects)].sum(axis=0).clip(0, 1)
+            others = np.delete(things, list(q.objects), axis=0)
+            own = grounding(heat, covered)["mass"]
+            other = grounding(heat, others.mean(axis=0))["mass"] if len(others) else np.full(len(own), np.nan)
+            pairs = zip(own.tolist(), other.tolist(), strict=True)
+            out[row][0].update({(site, head): pair for head, pair in enumerate(pairs)})
             out[row] = (out[row][0], float(covered.mean()))
     return out
