@@ -72,3 +72,7 @@ def test_holm_only_raises_and_keeps_the_order(p: list[float]) -> None:
 def test_stouffer_pools() -> None:
     assert stouffer([0.5, 0.5]) == pytest.approx(0.5)
     assert stouffer([0.1] * 10) < 1e-4
+
+
+def test_one_clip_proves_nothing() -> None:
+    assert sign_flip(np.array([3.0, np.nan])) == 1.0 and np.isnan(sign_flip(np.array([np.nan])))
