@@ -123,9 +123,11 @@ def _codes(copied: int) -> FillCodesResult:
     truth, picture = np.zeros((2, 2, 2), dtype=int), np.zeros((2, 4, 4, 3), dtype=np.uint8)
     seen = np.full((2, 2, 2), copied)
     about: dict[str, Any] = {"model": "toy"}
-    times_s, p = np.arange(2.0), np.zeros(4)
+    times_s, p, top = np.arange(2.0), np.zeros((1, 4)), np.zeros((4, 4))
+    answers = (np.stack([seen] * 3), 0, ("the text",), p, top, top, np.full(4, 0.25))
     pictures = (picture,) * 4
-    return FillCodesResult("x", hidden, truth, truth, seen, 0, p, 4, "clip", times_s, *pictures, about, ())
+    tiles = np.zeros((0, 6, 0, 0, 3), dtype=np.uint8)
+    return FillCodesResult("x", hidden, truth, truth, *answers, 4, "clip", times_s, *pictures, tiles, about, ())
 
 
 def test_patches_that_cannot_be_copied() -> None:

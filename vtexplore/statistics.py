@@ -51,7 +51,7 @@ def sign_flip(differences: np.ndarray, resamples: int = 9999, seed: int = 0) -> 
     """
     given = differences[~np.isnan(differences)]
     if len(given) < 2:
-        return 1.0 if len(given) else float("nan")
+        return 1.0 if len(given) else float("nan")  # of one clip, both signs are as extreme
     exact = len(given) <= EXACT
     rng = np.random.default_rng(seed)
     found = stats.permutation_test(

@@ -211,7 +211,7 @@ def _measure(
     count = max(1, len(clips) // max(BLOCK, others + 1))
     with tqdm(total=len(items), unit="word", desc="masking words", disable=quiet) as bar:
         for block in np.array_split(np.arange(len(clips)), count):
-            videos = _videos(model, [clips[i] for i in block], nulls, orders, seed)
+            videos = _videos(model, [clips[i] for i in block], nulls, orders, seed, int(block[0]))
             near = _nearest([clips[i].duration_s for i in block], others)
             mine = [item for item in items if block[0] <= item.clip <= block[-1]]
             for item in mine:
@@ -239,10 +239,12 @@ def _measure(
     return np.where(np.abs(values) < EQUAL, 0.0, values), lift, permuted
 
 
-def _videos(model: Any, clips: Sequence[Clip], nulls: Sequence[str], orders: int, seed: int) -> Watched:
+def _videos(model: Any, clips: Sequence[Clip], nulls: Sequence[str], orders: int, seed: int, first: int) -> Watched:
     """A block of clips: as they are, under each null, and with their frames in each of some other orders."""
     true = prepare(clips, [str(clip.caption) for clip in clips], model.inputs)
-    mixed = reordered(true, _game.slots_of(model, true), orders, seed) if orders else ()
+    slots = _game.slots_of(model, true)
+    each = [list(reordered(true.take([i]), slots, orders, seed + first + i)) for i in range(len(true))]
+    mixed = [joined(some) for some in zip(*each, strict=True)]  # every clip in orders of its own
     return Watched(model, joined([true, *(CONDITIONS[null](true) for null in nulls), *mixed]))
 
 
@@ -334,7 +336,12 @@ def _flags(
     pmi, lift = names.index("pmi"), 0
     for row, name in enumerate(classes):
         if mean[row, pmi] < 0:
-            out.append(f"The mean PMI of {name} words is below 0: the model uses a wrong clip better than the right.")
+            found = f"{mean[row, pmi]:+.2f}, {low[row, pmi]:+.2f} to {high[row, pmi]:+.2f}"
+            chance = ", unless it is chance" if high[row, pmi] >= 0 else ""
+            out.append(
+                f"The mean PMI of {name} words is below 0 ({found}): the model uses a wrong clip better than the "
+                f"right one{chance}."
+            )
         if name == "function" and abs(mean[row, lift]) > QUIET and low[row, lift] * high[row, lift] > 0:
             out.append(f"Function words gain {mean[row, lift]:+.2f} nats, though a clip should tell nothing of them.")
     return tuple(out)

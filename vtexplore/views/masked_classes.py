@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from vtexplore.views.picture import (
     BODY,
@@ -34,7 +35,7 @@ def classes(result: Any) -> Picture:
     shown = [result.measures.index(name) for name in panels[:3]]
     low, high = np.nanmin([result.low[:, shown], 0 * result.low[:, shown]]), np.nanmax(result.high[:, shown])
     pad = 0.06 * (high - low) + 0.02
-    y, left, gap = np.arange(rows), 0.17, 0.02
+    y, left, gap = np.arange(rows), 0.17, 0.035
     across = (1 - left - 0.03 - gap * (len(panels) - 1)) / len(panels)
     for column, name in enumerate(panels):
         at = result.measures.index(name)
@@ -51,6 +52,7 @@ def classes(result: Any) -> Picture:
         axes.axvline(0, color=FAINT, linewidth=0.8)
         axes.set(ylim=(rows - 0.5, -0.5), xlim=(low - pad, high + pad))
         if name == "order":  # an order may count for less than a hundredth of a clip: a scale of its own
+            axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
             own = max(0.05, float(np.nanmax(np.abs([result.low[:, at], result.high[:, at]]))) * 1.15)
             axes.set_xlim(-own, own)
         ticks = [f"{c} ({n})" for c, n in zip(result.classes, result.count, strict=True)] if column == 0 else []
