@@ -18,7 +18,7 @@ PRETRAINING = Pretraining(
             drift_s=0.3,
         ),
         "scripts": Stage(
-            2400, 1e-3, 32, weight=DRAWN | {"order": 2.0}, slow=FROZEN, rates=RATES, pool=2_500, scripts=0.7,
+            2000, 1e-3, 32, weight=DRAWN | {"order": 2.0}, slow=FROZEN, rates=RATES, pool=2_500, scripts=0.7,
             lengths=(3, 4, 6, 8), drift_s=0.5, settings={"hardest": 8},
         ),
     },
