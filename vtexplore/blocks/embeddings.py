@@ -183,8 +183,8 @@ def frame_spans(times_s: np.ndarray, duration_s: float) -> np.ndarray:
     return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
-def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool = False) -> TokensOfBatch:
-    """What the patches of a frame-major grid stand for, built when asked; with ``cls``, a [CLS] before each slot's.
+def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: int = 0) -> TokensOfBatch:
+    """What the patches of a frame-major grid stand for, built when asked; ``cls``: so many [CLS] before each slot's.
 
     ``grid`` is (slots, rows, columns) over the square that the model sees; boxes are given in the clip's
     own picture and reach outside 0..1 where the square was padded. Where several frames share a slot,
@@ -206,12 +206,12 @@ def moment_tokens(batch: Batch, count: int, cls: bool = False, end: bool = True)
     return cache(lambda: [before + replace(t, labels=names) + after for t in _grid_tokens(batch, (count, 1, 1), False)])
 
 
-def _grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool) -> list[Tokens]:
+def _grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: int) -> list[Tokens]:
     slots, rows, columns = grid
     x, y = np.arange(columns) / columns, np.arange(rows) / rows
     corner = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # [row·column, xy]
     box = np.concatenate([corner, corner + [1 / columns, 1 / rows]], axis=1)
-    box = np.concatenate([np.full((int(cls), 4), np.nan), box])  # [place, xyxy] in the model's square
+    box = np.concatenate([np.full((cls, 4), np.nan), box])  # [place, xyxy] in the model's square
     names = ["[CLS]"] * cls + [f"row {r + 1} column {c + 1}" for r in range(rows) for c in range(columns)]
     labels = tuple(f"{name} of frame {t + 1}" for t in range(slots) for name in names)
     patch, special = frozenset({"video"}), frozenset({"video", "special"})

@@ -29,6 +29,13 @@ def members(
     return torch.from_numpy(belong).to(mask.device) & mask[:, None]
 
 
+def nearest(spans_s: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+    """The frame nearest to the middle of each line: int [batch, line]; 0 for a line that is not there."""
+    middle_s = spans_s.mean(-1)[..., None]
+    found: np.ndarray = np.nan_to_num(abs(times_s[:, None] - middle_s), nan=0.0).argmin(-1)
+    return found
+
+
 @dataclass(frozen=True)
 class Lines:
     """Words of each line [batch · line, word, channel], and its frames: ``place`` in the video [batch, line, slot].

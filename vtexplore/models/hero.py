@@ -139,8 +139,8 @@ class HERO(nn.Module):
     def read(self, video: Stream, text: Stream, batch: Batch) -> Output:
         """What the heads say of videos and texts embedded before."""
         looks, seen = video.hidden.split([self.config.features, self.config.width], dim=-1)
+        query = self.query(self.fusion(text))  # first: a record keeps the last of a layer, where words look at frames
         words = self.local(video.with_hidden(looks), Lines.of(text, video.mask[:, None]))[1]
-        query = self.query(self.fusion(text))
         return Output(
             word_logits=self.word_head(words),  # [batch, word, vocabulary]
             match_logits=moments.of_own(query, seen, video.mask),  # [batch]

@@ -27,6 +27,7 @@ class Received:
     site: str
     total: Tensor | None = None  # [batch, key]
 
+    @torch.no_grad()
     def hear(self, call: Call) -> None:
         """Add what one attention gives to its keys."""
         if call.groups is not None or not f"{call.site}.".startswith(f"{self.site}."):

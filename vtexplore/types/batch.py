@@ -107,17 +107,17 @@ class Batch:
         """bool [batch]: items whose clip was not dropped."""
         return self.word_mask.new_ones(len(self)) if self.video_mask is None else self.video_mask
 
-    def sees(self, grid: tuple[int, int, int], cls: bool = False) -> Tensor:
+    def sees(self, grid: tuple[int, int, int], cls: int = 0) -> Tensor:
         """Which video tokens may be attended to: bool [batch, frame · (cls + row · column)], frame-major.
 
-        ``cls``: a [CLS] stands before the patches of each frame; it is hidden where single patches are.
+        ``cls``: so many [CLS] stand before the patches of each frame; they are hidden where single patches are.
         """
         import torch
 
         frames, rows, columns = grid
-        seen = self.has_video[:, None, None].expand(-1, frames, int(cls) + rows * columns)
+        seen = self.has_video[:, None, None].expand(-1, frames, cls + rows * columns)
         if self.patch_mask is not None:
-            seen = seen & torch.nn.functional.pad(self.patch_mask.flatten(2), (int(cls), 0))
+            seen = seen & torch.nn.functional.pad(self.patch_mask.flatten(2), (cls, 0))
         return seen.flatten(1)
 
     def take(self, items: Sequence[int]) -> Batch:
