@@ -6,7 +6,7 @@ Norms have an epsilon of 1e-5, unlike those inside the transformers.
 from __future__ import annotations
 
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from vtexplore.blocks.transformer import initialise
@@ -40,14 +40,13 @@ class Places(nn.Module):
         self.dropout = nn.Dropout(dropout)
         initialise(self.place, width)
 
-    def forward(
-        self, x: Float[Tensor, "batch token channel"], at: Int[Tensor, "token"] | None = None
-    ) -> Float[Tensor, "batch token channel"]:
-        """``at``: the place of each position; None: one after the other. Raises ``ConfigError`` if there are too few."""
-        needed, most = x.shape[1] if at is None else int(at.max()) + 1, len(self.place.weight)
-        if needed > most:
-            raise ConfigError(f"{needed} positions are too many for this model; it has {most} places.")
-        return self.dropout(self.norm(x + self.place.weight[slice(needed) if at is None else at]))
+    def forward(self, x: Float[Tensor, "batch token channel"]) -> Float[Tensor, "batch token channel"]:
+        """Raises ``ConfigError`` for a sequence longer than the places."""
+        if x.shape[1] > len(self.place.weight):
+            raise ConfigError(
+                f"{x.shape[1]} positions are too many for this model; it has {len(self.place.weight)} places."
+            )
+        return self.dropout(self.norm(x + self.place.weight[: x.shape[1]]))
 
 
 class Hidden(nn.Module):

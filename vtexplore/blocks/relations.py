@@ -38,17 +38,3 @@ class Contrast(nn.Sequential):
     def __init__(self, width: int, eps: float = 1e-5) -> None:
         super().__init__(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width, eps), nn.Linear(width, width))
         self.apply(partial(initialise, width=width))
-
-
-class CellPlaces(nn.Module):
-    """A place for each cell of a frame from a table of rows and columns, and one for each [CLS] before them."""
-
-    def __init__(self, rows: int, columns: int, width: int, cls: int) -> None:
-        super().__init__()
-        std = 0.02 * (768 / width) ** 0.5
-        self.cls = nn.Parameter(torch.randn(cls, width) * std)
-        self.cell = nn.Parameter(torch.randn(rows, columns, width) * std)
-
-    def forward(self, rows: int, columns: int) -> Float[Tensor, "place channel"]:
-        """[cls + row · column, channel] for a grid of this size."""
-        return torch.cat([self.cls, self.cell[:rows, :columns].flatten(0, 1)])

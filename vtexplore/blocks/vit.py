@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -170,7 +171,7 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
-        self.attention = attention(width, heads)
+        self.attention: Any = attention(width, heads)
         self.mlp = mlp(width, inner, activation)
 
     def forward(self, stream: Stream, frames: int = 1) -> Stream:

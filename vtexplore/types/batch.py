@@ -48,6 +48,11 @@ class Subtitles:
     pieces: tuple[tuple[tuple[str, ...], ...], ...]
     piece_words: np.ndarray
 
+    @property
+    def count(self) -> int:
+        """Lines of the clip that has most, empty ones of others included."""
+        return int(self.word_ids.shape[1])
+
     def take(self, items: Sequence[int]) -> Subtitles:
         """Those of some clips, repeated or reordered by their indices."""
         return _taken(self, [int(i) for i in items])
