@@ -211,7 +211,7 @@ def _grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: int) -> list[Tok
     x, y = np.arange(columns) / columns, np.arange(rows) / rows
     corner = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # [row·column, xy]
     box = np.concatenate([corner, corner + [1 / columns, 1 / rows]], axis=1)
-    box = np.concatenate([np.full((cls, 4), np.nan), box])  # [place, xyxy] in the model's square
+    box = np.concatenate([np.full((int(cls), 4), np.nan), box])  # [place, xyxy] in the model's square
     names = ["[CLS]"] * cls + [f"row {r + 1} column {c + 1}" for r in range(rows) for c in range(columns)]
     labels = tuple(f"{name} of frame {t + 1}" for t in range(slots) for name in names)
     patch, special = frozenset({"video"}), frozenset({"video", "special"})

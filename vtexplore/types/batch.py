@@ -122,7 +122,7 @@ class Batch:
         frames, rows, columns = grid
         seen = self.has_video[:, None, None].expand(-1, frames, cls + rows * columns)
         if self.patch_mask is not None:
-            seen = seen & torch.nn.functional.pad(self.patch_mask.flatten(2), (cls, 0))
+            seen = seen & torch.nn.functional.pad(self.patch_mask.flatten(2), (int(cls), 0))
         return seen.flatten(1)
 
     def take(self, items: Sequence[int]) -> Batch:

@@ -11,9 +11,9 @@ FROZEN = (("stem.", 0.0),)
 
 PRETRAINING = Pretraining(
     stages={
-        "clips": Stage(2500, 1.2e-3, 32, slow=FROZEN, pool=4_000, scripts=0.2, lengths=(4,), drift_s=0.3),
+        "clips": Stage(2000, 1.2e-3, 32, slow=FROZEN, pool=2_500, scripts=0.2, lengths=(4,), drift_s=0.3),
         "scripts": Stage(
-            4000, 1e-3, 32, weight={"relations": 2.0}, slow=FROZEN, pool=3_000, scripts=0.8, lengths=(4, 4, 5),
+            3200, 1e-3, 32, weight={"relations": 2.0}, slow=FROZEN, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
             drift_s=0.5,
         ),
     },
