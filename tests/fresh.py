@@ -3,8 +3,10 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from vtexplore import registry
+from vtexplore.blocks.clip_features import ClipFeatures
 from vtexplore.blocks.clip_words import ClipWords
 from vtexplore.visual_words import VisualWords
 
@@ -19,10 +21,18 @@ def fresh(name: str, **overrides: Any) -> Any:
 def ready(model: Any) -> Any:
     """A model that reads video in words gets some, of noise: a fresh one has a single word, and so sees nothing.
 
-    Their rows of the vocabulary stay random, since untrained eyes tell noise from noise, but hardly.
+    Their rows of the vocabulary stay random, since untrained eyes tell noise from noise, but hardly. One that reads
+    features as they are gets eyes whose batch norms know noise, or else all features would be as one.
     """
     eyes = getattr(model, "eyes", None)
+    if not isinstance(eyes, ClipFeatures):
+        return model
+    noise = torch.rand(80, eyes.window, 3, model.inputs.size_px, model.inputs.size_px)
     if isinstance(eyes, ClipWords):
-        noise = torch.rand(80, eyes.window, 3, model.inputs.size_px, model.inputs.size_px)
         eyes.take(VisualWords.fit(eyes.features(noise)[:, 0], eyes.branching, eyes.levels, smallest=eyes.branching))
+    else:
+        for norm in (m for m in eyes.modules() if isinstance(m, nn.BatchNorm3d)):
+            norm.train().momentum = 0.97  # all of it, and rounding would grow from layer to layer
+        eyes.features(noise)
+        eyes.eval()
     return model

@@ -18,7 +18,7 @@ from vtexplore.miniatures import PARTS, host_of
 from vtexplore.moments import Moments, acting
 from vtexplore.registry import Pretraining, Stage
 from vtexplore.tasks import Codes, Pretrain, Words, scene_batch, scene_times
-from vtexplore.train import step_rng
+from vtexplore.train import Recipe, step_rng
 from vtexplore.types import Inputs
 from vtexplore.world import SHAPES_THEME, excerpt, masks, sample_scene, script
 
@@ -217,3 +217,20 @@ def test_every_word_of_the_world_is_in_the_vocabulary() -> None:
     scenes = [sample_scene(i, "heldout") for i in range(300)]
     batch = scene_batch(scenes, INPUTS)
     assert not (batch.word_ids == known.unknown_id).any()
+
+
+def test_excerpts_are_narrated_where_a_stage_says_so() -> None:
+    """Each step in one line, near the time at which it happens; such a batch is asked for matches without a text."""
+    stage = Stage(1, pool=4, scripts=1.0, lengths=(4,), slow=(("eyes.", 0.0),), drift_s=0.2)
+    task = Pretrain(registry.build("hero"), Pretraining(drop=0.0, group=1), stage)
+    task.prepare(Recipe(steps=1), rank=0, processes=1, quiet=True)
+    batch, features = task.draw(step_rng(0, 0), 4)
+    assert batch.speech is not None and not any(batch.texts) and features is not None and features.shape[:2] == (4, 12)
+    assert all(len(lines) == 4 and all(lines) for lines in batch.speech.texts)
+    late_s = batch.speech.spans_s[..., 0] - (2 * np.arange(4) + 0.2)
+    assert (abs(late_s) <= 0.201).all() and late_s.std() > 0.05
+    losses = task.losses((batch, features), torch.Generator().manual_seed(0))
+    assert losses["match"] > 0 and losses["span"] > 0
+    silent = Pretrain(task.model, Pretraining(drop=0.0, group=1), replace(stage, drift_s=None))
+    silent.pool, silent.scripts = task.pool, task.scripts
+    assert silent.draw(step_rng(0, 0), 4)[0].speech is None

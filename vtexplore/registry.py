@@ -42,6 +42,7 @@ class Stage:
     ``in_order``: captions of the pool mention first what happens first. ``scripts``: share of batches that are
     excerpts of longer videos, of which the pool then holds as many again; ``lengths`` are how many steps such an
     excerpt may have, one of them drawn for a batch; those longer than two steps come without words.
+    ``drift_s``: excerpts are narrated, up to so many seconds too early or late; None: nobody speaks in them.
     """
 
     steps: int
@@ -57,6 +58,7 @@ class Stage:
     in_order: bool = False
     scripts: float = 0.0
     lengths: tuple[int, ...] = (1, 2)
+    drift_s: float | None = None
 
 
 @dataclass(frozen=True)

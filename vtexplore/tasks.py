@@ -23,7 +23,7 @@ from vtexplore.blocks.dvae import DiscreteVAE
 from vtexplore.blocks.embeddings import WordEmbeddings, WordIds
 from vtexplore.blocks.heads import MaskedWords
 from vtexplore.blocks.transformer import Encoder
-from vtexplore.data.prepare import text_batch
+from vtexplore.data.prepare import subtitles, text_batch
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError
 from vtexplore.eyes import pixels
@@ -32,8 +32,8 @@ from vtexplore.objectives.masked_words import IGNORE
 from vtexplore.pool import Pool, Scripts, standing_in
 from vtexplore.registry import Pretraining, Stage, build, family
 from vtexplore.train import Recipe, Task, step_rng
-from vtexplore.types import Batch, Inputs
-from vtexplore.world import draft_scene, masks, render, sample_scene, script, sentences, sibling_batch
+from vtexplore.types import Batch, Inputs, Subtitles
+from vtexplore.world import draft_scene, masks, narration, render, sample_scene, script, sentences, sibling_batch
 from vtexplore.world.act import DURATION_S
 from vtexplore.world.script import STEP_S
 
@@ -93,6 +93,7 @@ def word_rates(rates: Mapping[str, float], name: str) -> Tensor:
 
 STEPS = 8  # of the scripts of a pool
 TOLD = 2  # steps of an excerpt that have words
+IDLE = 0.1  # share of its narration that speaks of something else
 LIT = 0.15  # share of a patch that objects cover, for it to be in the spotlight
 
 
@@ -231,10 +232,14 @@ class Pretrain(Task):
         """Clips and captions; ``video_mask`` says which clips are dropped. With a pool, also its features."""
         features: Tensor | None = None
         texts: list[str] | None = None
+        speech: Subtitles | None = None
         if self.scripts is not None and rng.random() < self.stage.scripts:
             scenes, features = self.scripts.excerpts(rng, count // self.group, self.group)
             if scenes[0].duration_s > TOLD * STEP_S:
                 texts = [""] * count
+            if self.stage.drift_s is not None:
+                told = [narration(scene, rng, self.stage.drift_s, IDLE) for scene in scenes]
+                speech = subtitles(told, self.model.config.inputs)
         elif self.pool is None:
             scenes = sibling_batch(rng, count, self.group, split, **self.stage.scenes)
         else:
@@ -242,7 +247,7 @@ class Pretrain(Task):
         batch = scene_batch(scenes, self._inputs(scenes), texts, blank=features is not None)
         seen = torch.from_numpy(rng.random(count) >= self.drop)
         lit = self._lit(scenes, batch) if rng.random() < self.stage.spotlight else None
-        return replace(batch, video_mask=seen, patch_mask=lit), features
+        return replace(batch, video_mask=seen, patch_mask=lit, speech=speech), features
 
     def _lit(self, scenes: Sequence[Scene], batch: Batch) -> Tensor:
         """Patches that hold some of an object: bool [batch, frame, row, column]."""
@@ -266,6 +271,6 @@ class Pretrain(Task):
                 asked["codes"] = torch.full((len(batch), *self.model.grid(batch)), IGNORE, device=features.device)
             with standing_in(self.model, self.backbone, features):
                 losses = self.model.loss(batch, generator, **asked)
-        if not any(batch.texts):  # one text is as good as another
+        if not any(batch.texts) and batch.speech is None:  # one text is as good as another
             losses.pop("match", None)
         return losses

@@ -1,13 +1,15 @@
 """Sizes meet data: times, squares, views, pairs and masked words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from vtexplore.data.prepare import fit, mask_word, prepare, sample_times, word_positions
+from vtexplore.data.prepare import fit, mask_word, prepare, sample_times, subtitles, word_positions
 from vtexplore.errors import ConfigError, TextError
-from vtexplore.types import Clip, Inputs
+from vtexplore.types import Clip, Inputs, Speech
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "circle", "slide", "##s", "tri", "##angle", ","]
 
@@ -133,3 +135,36 @@ def test_a_scene_of_the_world_as_clip_and_as_file_prepares_alike(tmp_path):
     assert drawn.times_s == pytest.approx(filmed.times_s, abs=0.03)
     # The truth of a world and the pieces of a text count words in the same way.
     assert drawn.piece_words.max() == len(text.split()) - 1 == scene.caption.words[-1].word
+
+
+# ---------------------------------------------------------------- what is said
+
+
+def test_lines_of_several_clips(inputs):
+    listens = replace(inputs, max_lines=3)
+    said = [[Speech(0, 1, "a red circle"), Speech(1.5, 2, "a red")], [], [Speech(3, 4, "circle")]]
+    lines = subtitles(said, listens)
+    assert lines.word_ids.shape == (3, 2, 5) and lines.word_mask.sum(2).tolist() == [[5, 4], [0, 0], [3, 0]]
+    assert lines.spans_s[0].tolist() == [[0, 1], [1.5, 2]] and np.isnan(lines.spans_s[1]).all()
+    assert lines.texts == (("a red circle", "a red"), ("", ""), ("circle", ""))
+    flat = lines.flat()
+    assert len(flat) == 6 and torch.equal(flat.word_ids[4], lines.word_ids[2, 0])
+    assert flat.pieces[0][1:4] == ("a", "red", "circle") and set(flat.pieces[3]) == {"[PAD]"}
+    turned = lines.take([2, 2, 0])
+    assert turned.texts == (lines.texts[2], lines.texts[2], lines.texts[0])
+    assert torch.equal(turned.word_ids, lines.word_ids[[2, 2, 0]]) and turned.spans_s[0, 0].tolist() == [3, 4]
+
+
+def test_speech_goes_along_if_asked_for(inputs):
+    talking = replace(clip(), speech=(Speech(0, 1, "a red circle"),))
+    listens = replace(inputs, max_lines=1)
+    assert prepare(talking, "red", listens).speech is None
+    batch = prepare([talking, clip()], "red", listens, speech=True)
+    assert batch.speech.texts == (("a red circle",), ("",))
+    again = batch.take([1, 0, 0])
+    assert again.speech.texts[1:] == (("a red circle",),) * 2 and len(again) == 3
+    with pytest.raises(ConfigError, match="does not listen"):
+        prepare(talking, "red", inputs, speech=True)
+    chatty = replace(talking, speech=talking.speech * 2)
+    with pytest.raises(ConfigError, match="2 lines are said in a clip, and this model reads 1"):
+        prepare(chatty, "red", listens, speech=True)

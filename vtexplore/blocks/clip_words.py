@@ -10,14 +10,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from vtexplore.blocks.s3d import S3D, S3DConfig
+from vtexplore.blocks.clip_features import ClipFeatures
+from vtexplore.blocks.s3d import S3DConfig
 from vtexplore.errors import ConfigError
 from vtexplore.visual_words import VisualWords
 
 
-class ClipWords(nn.Module):
+class ClipWords(ClipFeatures):
     """An S3D and a tree of at most ``branching`` ** ``levels`` words; without ``tree`` it can only look.
 
     The tree stands in buffers as large as it could be, so that all trees of one shape fit one file: the first
@@ -25,9 +26,8 @@ class ClipWords(nn.Module):
     """
 
     def __init__(self, s3d: S3DConfig, window: int, branching: int, levels: int, tree: bool = True) -> None:
-        super().__init__()
-        self.s3d = S3D(s3d).requires_grad_(False)
-        self.window, self.branching, self.levels, self.has_tree = window, branching, levels, tree
+        super().__init__(s3d, window)
+        self.branching, self.levels, self.has_tree = branching, levels, tree
         self.made: dict[str, Any] = {}  # what the words taken know of their making; a file of weights does not hold it
         if tree:
             nodes = sum(branching**level for level in range(levels + 1))
@@ -35,10 +35,6 @@ class ClipWords(nn.Module):
             self.register_buffer("below", torch.full((nodes, branching), -1))
             self.register_buffer("exemplars", torch.zeros(branching**levels, dtype=torch.long))
             self.register_buffer("tree_size", torch.ones(2, dtype=torch.long))
-
-    def train(self, mode: bool = True) -> ClipWords:
-        """Always in evaluation mode: the backbone's statistics are fixed, as its weights are."""
-        return super().train(False)
 
     @property
     def words(self) -> VisualWords:
@@ -69,14 +65,6 @@ class ClipWords(nn.Module):
             whole[: len(mine)] = mine.to(whole)
         self.get_buffer("tree_size").copy_(torch.tensor(size))
         self.made = dict(words.made)
-
-    @torch.no_grad()
-    def features(self, video: Float[Tensor, "batch frame rgb height width"]) -> Float[Tensor, "batch word channel"]:
-        """What the backbone makes of each ``window`` of frames. Raises ``ConfigError`` for a window begun only."""
-        batch, frames = video.shape[:2]
-        if not frames or frames % self.window:
-            raise ConfigError(f"{frames} frames are not whole stretches of {self.window}. Sample a multiple.")
-        return self.s3d.features(video.reshape(-1, self.window, *video.shape[2:])).unflatten(0, (batch, -1))
 
     def forward(self, video: Float[Tensor, "batch frame rgb height width"]) -> Int[Tensor, "batch word"]:
         """The visual word of each stretch, found from the top of the tree."""

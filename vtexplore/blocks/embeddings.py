@@ -43,10 +43,18 @@ BERT_WORDS = WordIds(size=30522, pad=0, start=101, end=102, mask=103)
 
 
 class WordEmbeddings(nn.Module):
-    """BERT's: word + position + token type 0, then norm and dropout. Without ``types``: DistilBERT's."""
+    """BERT's: word + position + token type, always ``kind``, then norm and dropout. Without ``types``: DistilBERT's."""
 
     def __init__(
-        self, words: int, positions: int, width: int, types: int = 2, dropout: float = 0.1, eps: float = 1e-12
+        self,
+        words: int,
+        positions: int,
+        width: int,
+        types: int = 2,
+        dropout: float = 0.1,
+        eps: float = 1e-12,
+        kind: int = 0,
+        holds_places: bool | None = None,
     ) -> None:
         super().__init__()
         self.word = nn.Embedding(words, width)
@@ -54,7 +62,8 @@ class WordEmbeddings(nn.Module):
         self.kind = nn.Embedding(types, width) if types else None
         self.norm = nn.LayerNorm(width, eps)
         self.dropout = nn.Dropout(dropout)
-        if types:  # BERT's files hold their position ids, DistilBERT's do not
+        self.usual = kind
+        if types if holds_places is None else holds_places:  # BERT's files hold position ids, the others' do not
             self.register_buffer("place", torch.arange(positions)[None], persistent=False)
         self.apply(partial(initialise, width=width))
 
@@ -64,8 +73,13 @@ class WordEmbeddings(nn.Module):
         if length > most:
             raise ConfigError(f"A text of {length} pieces is longer than the {most} positions of this model.")
         x = self.word(batch.word_ids) + self.position.weight[:length]
-        x = x if self.kind is None else x + self.kind.weight[0]
+        x = x + self.token_type
         return Stream(self.dropout(self.norm(x)), batch.word_mask, cache(lambda: word_tokens(batch)))
+
+    @property
+    def token_type(self) -> Tensor:
+        """What is added to every word of a text [channel]; one zero where there are no types."""
+        return self.word.weight.new_zeros(1) if self.kind is None else self.kind.weight[self.usual]
 
     def look_up(
         self, ids: Int[Tensor, "batch word"], kinds: Int[Tensor, "batch word"]
@@ -169,8 +183,8 @@ def frame_spans(times_s: np.ndarray, duration_s: float) -> np.ndarray:
     return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
-def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool = False) -> TokensOfBatch:
-    """What the patches of a frame-major grid stand for, built when asked; with ``cls``, a [CLS] before each slot's.
+def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: int = 0) -> TokensOfBatch:
+    """What the patches of a frame-major grid stand for, built when asked; ``cls``: so many [CLS] before each slot's.
 
     ``grid`` is (slots, rows, columns) over the square that the model sees; boxes are given in the clip's
     own picture and reach outside 0..1 where the square was padded. Where several frames share a slot,
@@ -179,17 +193,20 @@ def grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool = False) -> 
     return cache(lambda: _grid_tokens(batch, grid, cls))
 
 
-def moment_tokens(batch: Batch, count: int, cls: bool = False) -> TokensOfBatch:
-    """What ``count`` stretches of a clip and a [SEP] stand for, built when asked; with ``cls``, a [CLS] before them.
+def moment_tokens(batch: Batch, count: int, cls: bool = False, end: bool = True) -> TokensOfBatch:
+    """What ``count`` stretches of a clip stand for, built when asked; with ``cls``, a [CLS] before; ``end``: a [SEP].
 
     A stretch is of the whole picture that the model sees.
     """
     before = Tokens.make(["[CLS]"] * cls, [{"video", "special"}] * cls)
-    after, names = Tokens.make(["[SEP]"], [{"video", "special"}]), tuple(f"moment {i + 1}" for i in range(count))
+    after, names = (
+        Tokens.make(["[SEP]"] * end, [{"video", "special"}] * end),
+        tuple(f"moment {i + 1}" for i in range(count)),
+    )
     return cache(lambda: [before + replace(t, labels=names) + after for t in _grid_tokens(batch, (count, 1, 1), False)])
 
 
-def _grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: bool) -> list[Tokens]:
+def _grid_tokens(batch: Batch, grid: tuple[int, int, int], cls: int) -> list[Tokens]:
     slots, rows, columns = grid
     x, y = np.arange(columns) / columns, np.arange(rows) / rows
     corner = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # [row·column, xy]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -166,11 +167,11 @@ class Block(nn.Module):
         inner: int,
         eps: float = 1e-6,
         activation: Callable[[], nn.Module] = nn.GELU,
-        attention: type[DividedAttention | CausalAttention] = DividedAttention,
+        attention: type[nn.Module] = DividedAttention,
     ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
-        self.attention = attention(width, heads)
+        self.attention: Any = attention(width, heads)
         self.mlp = mlp(width, inner, activation)
 
     def forward(self, stream: Stream, frames: int = 1) -> Stream:
@@ -184,14 +185,16 @@ class Block(nn.Module):
 class ViT(nn.Module):
     """The tower: patches, places, blocks, and a norm for what is read off its [CLS]."""
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig, attention: type[nn.Module] = DividedAttention) -> None:
         super().__init__()
         c = self.config = config
         self.patch = nn.Conv2d(3, c.width, c.patch_px, c.patch_px, bias=c.patch_bias)
         self.cls = nn.Parameter(torch.randn(1, 1, c.width) * c.std)
         self.place = nn.Parameter(torch.randn(1, 1 + c.side**2, c.width) * c.std)
         self.norm_first: nn.Module = nn.LayerNorm(c.width, c.eps) if c.norm_first else nn.Identity()
-        self.blocks = nn.ModuleList(Block(c.width, c.heads, c.inner, c.eps, c.activation) for _ in range(c.depth))
+        self.blocks = nn.ModuleList(
+            Block(c.width, c.heads, c.inner, c.eps, c.activation, attention) for _ in range(c.depth)
+        )
         self.norm = nn.LayerNorm(c.width, c.eps)
         for module in self.modules():
             if isinstance(module, nn.Linear):

@@ -8,27 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from vtexplore.data.text import encode, plain, words_of
 from vtexplore.data.text import vocabulary as vocabulary_named
 from vtexplore.errors import ConfigError, TextError
-from vtexplore.types import Batch, Clip, Inputs
+from vtexplore.types import Batch, Clip, Inputs, Speech, Subtitles
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["fit", "mask_word", "middle_frames", "prepare", "sample_times", "text_batch", "word_positions"]
+T = TypeVar("T")
+
+__all__ = [
+    "fit",
+    "mask_word",
+    "middle_frames",
+    "prepare",
+    "sample_times",
+    "subtitles",
+    "text_batch",
+    "word_positions",
+]
 
 
-def prepare(clips: Clip | Sequence[Clip], texts: str | Sequence[str], inputs: Inputs | None = None) -> Batch:
+def prepare(
+    clips: Clip | Sequence[Clip], texts: str | Sequence[str], inputs: Inputs | None = None, *, speech: bool = False
+) -> Batch:
     """The tensors that a model reads: one clip or many, one text or many (one goes with all others).
 
     ``video`` float32 [batch, frame, rgb, height, width] in 0..1, ``word_ids`` int64 [batch, word] padded
-    to ``inputs.max_words``; see ``Batch``. Raises ``TextError`` if a text is too long, ``VideoError`` if a
-    file cannot be decoded, ``ConfigError`` if the numbers of clips and texts do not match.
+    to ``inputs.max_words``; see ``Batch``. ``speech``: what is said in the clips goes along. Raises
+    ``TextError`` if a text is too long, ``VideoError`` if a file cannot be decoded, ``ConfigError`` if the numbers of
+    clips and texts do not match.
     """
     import torch
 
@@ -52,7 +66,45 @@ def prepare(clips: Clip | Sequence[Clip], texts: str | Sequence[str], inputs: In
         texts=tuple(text for _, text in pairs),
         pieces=words.pieces,
         piece_words=words.piece_words,
+        speech=subtitles([clip.speech for clip, _ in pairs], inputs) if speech else None,
     )
+
+
+def subtitles(lines: Sequence[Sequence[Speech]], inputs: Inputs) -> Subtitles:
+    """What is said in each of some clips, as tensors no longer than the longest line.
+
+    Raises ``ConfigError`` for more than ``inputs.max_lines`` in a clip, ``TextError`` for a line that is too long.
+    """
+    import torch
+
+    most = max((len(said) for said in lines), default=0)
+    if most > inputs.max_lines:
+        raise ConfigError(
+            f"{most} lines are said in a clip, and this model reads {inputs.max_lines}. Give it a shorter clip."
+            if inputs.max_lines
+            else "This model does not listen to what is said in a clip. Leave the speech out."
+        )
+    rows = [line for said in lines for line in [*said, *[None] * (max(most, 1) - len(said))]]
+    words = encode(["" if line is None else line.words for line in rows], inputs.max_words, inputs.vocabulary)
+    real = np.array([line is not None for line in rows])
+    mask = words.mask & real[:, None]
+    longest, shape = max(int(mask.sum(1).max()), 2), (len(lines), -1)
+    pieces = [row[:longest] if there else ("[PAD]",) * longest for row, there in zip(words.pieces, real, strict=True)]
+    nowhere = (np.nan, np.nan)
+    spans_s = np.array([nowhere if line is None else (line.start_s, line.end_s) for line in rows], dtype=float)
+    return Subtitles(
+        word_ids=torch.from_numpy(words.ids[:, :longest]).unflatten(0, shape),
+        word_mask=torch.from_numpy(mask[:, :longest]).unflatten(0, shape),
+        spans_s=spans_s.reshape(*shape, 2),
+        texts=_by_clip(["" if line is None else line.words for line in rows], len(lines)),
+        pieces=_by_clip(pieces, len(lines)),
+        piece_words=words.piece_words[:, :longest].reshape(*shape, longest),
+    )
+
+
+def _by_clip(rows: Sequence[T], clips: int) -> tuple[tuple[T, ...], ...]:
+    each = len(rows) // clips
+    return tuple(tuple(rows[i * each : (i + 1) * each]) for i in range(clips))
 
 
 def text_batch(texts: Sequence[str], inputs: Inputs, trim: bool = False) -> Batch:

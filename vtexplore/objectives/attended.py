@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from vtexplore.blocks.tap import Call, listening
 from vtexplore.types import Stream
+
+Out = TypeVar("Out")
 
 CHUNK = 256
 """Query rows whose weights exist at one time."""
@@ -27,6 +30,7 @@ class Received:
     site: str
     total: Tensor | None = None  # [batch, key]
 
+    @torch.no_grad()
     def hear(self, call: Call) -> None:
         """Add what one attention gives to its keys."""
         if call.groups is not None or not f"{call.site}.".startswith(f"{self.site}."):
@@ -39,18 +43,23 @@ class Received:
         """States say nothing of attention."""
 
 
-@torch.no_grad()
-def attention_received(forward: Callable[[], object], site: str) -> Float[Tensor, "batch token"]:
-    """How much attention each position receives at the sites below ``site`` while ``forward`` runs.
+def attended(forward: Callable[[], Out], site: str) -> tuple[Out, Float[Tensor, "batch token"]]:
+    """What ``forward`` gives, and how much attention each position receives at the sites below ``site`` meanwhile.
 
-    Without gradients. Raises ``ValueError`` if no such attention took place.
+    Attention without gradients. Raises ``ValueError`` if no such attention took place.
     """
     listener = Received(site)
     with listening(listener):
-        forward()
+        out = forward()
     if listener.total is None:
         raise ValueError(f"nothing below {site!r} attended to anything")
-    return listener.total
+    return out, listener.total
+
+
+@torch.no_grad()
+def attention_received(forward: Callable[[], object], site: str) -> Float[Tensor, "batch token"]:
+    """The attention alone, and nothing with gradients. Raises ``ValueError`` if there is none."""
+    return attended(forward, site)[1]
 
 
 def attended_mask(

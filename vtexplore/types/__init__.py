@@ -15,7 +15,7 @@ Boxes are ``xyxy`` in 0..1 of the clip's picture (outside 0..1 = padding); times
 torch is imported only for type checkers: a saved result can be looked at without it.
 """
 
-from vtexplore.types.batch import Batch, Inputs
+from vtexplore.types.batch import Batch, Inputs, Subtitles
 from vtexplore.types.clip import Clip, Event, Phrase, Regions, Source, Speech, Truth
 from vtexplore.types.output import Attention, Output
 from vtexplore.types.tokens import Stream, Tokens, TokensOfBatch
@@ -32,6 +32,7 @@ __all__ = [
     "Source",
     "Speech",
     "Stream",
+    "Subtitles",
     "Tokens",
     "TokensOfBatch",
     "Truth",

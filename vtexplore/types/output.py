@@ -22,7 +22,10 @@ class Output:
     word_logits: Tensor | None = None  # [batch, word, vocabulary] at each text token
     code_logits: Tensor | None = None  # [batch, patch, code] at the tokens that are ``where("video")``, in order
     match_logits: Tensor | None = None  # [batch]
-    order_logits: Tensor | None = None  # [batch, frame, position]
+    order_logits: Tensor | None = None  # [batch, frame, position] where a frame belongs, whatever its place
+    relation_logits: Tensor | None = None  # [batch, frame i, frame j, 4] other videos, the same, i before j, i after j
+    line_logits: Tensor | None = None  # [batch, line i, frame j, 4] the same of what is said and of frames
+    span_logits: Tensor | None = None  # [batch, frame, 2] where what the text tells begins, and where it ends
     answer_logits: Tensor | None = None  # [batch, answer]
     video_embedding: Tensor | None = None  # [batch, channel]
     text_embedding: Tensor | None = None  # [batch, channel]

@@ -1,0 +1,37 @@
+"""How MERLOT's miniature is pretrained: on single clips with their captions, then on narrated scripts.
+
+Its stem has seen single objects before, as the published one had not; it is frozen, so that it looks but once. What a
+still shows, and which words it goes with, comes first; what follows what can only be learned from several lines with a
+frame each.
+"""
+
+from vtexplore.registry import Pretraining, Stage
+
+FROZEN = (("stem.", 0.0),)
+
+PRETRAINING = Pretraining(
+    stages={
+        "clips": Stage(2000, 1.2e-3, 32, slow=FROZEN, pool=2_500, scripts=0.2, lengths=(4,), drift_s=0.3),
+        "scripts": Stage(
+            3200, 1e-3, 32, weight={"relations": 2.0}, slow=FROZEN, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
+            drift_s=0.5,
+        ),
+    },
+    group=1,
+    drop=0.03,
+    deviations=(
+        "96 px, 3 × 3 pooled cells of 32 px, 1 layer over single frames and 3 over all, of width 128 (384 px, 12 × 12, "
+        "12 and 12 of 768)",
+        "the stem is a ViT of 4 layers, supervised by the world's labels on stills, and frozen (a ResNet from scratch)",
+        "embeddings of words start from the text encoder's (from RoBERTa's, whole)",
+        "a frame a second, a line for each 2 s and with it the frame nearest to its middle; clips come with one "
+        "caption over four frames (groups of five segments of 32 words)",
+        "lines are what is told of scripts, up to 0.3 and 0.5 s too early or late, a tenth of it of something else "
+        "(transcribed speech of YouTube)",
+        "30 % of words are hidden (20 %)",
+        "pairs of which a place is not told weigh 1, the others 0.01, as the paper means it (as released, all weigh "
+        "0.01); relations weigh 2 in the second stage",
+        "lr 1.2e-3 and 1e-3, each stage with warm-up and cosine, weight decay 0.05, batches of 32 (3e-4, 1,024 cores)",
+        "3 % of clips dropped, no dropout (none, 0.1): scenes are told anew each time",
+    ),
+)  # fmt: skip

@@ -1,0 +1,40 @@
+"""Frame order modelling (HERO, Li et al., arXiv 2005.00200, §3.2): some frames change places; where do they belong?"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from vtexplore.objectives.masked_words import IGNORE, choose, loss
+
+__all__ = ["draw", "loss", "move", "targets"]
+
+
+def draw(
+    may: Bool[Tensor, "batch frame"], rate: float, generator: torch.Generator
+) -> tuple[Int[Tensor, "batch frame"], Bool[Tensor, "batch frame"]]:
+    """Which frame comes to each place, and which places were chosen.
+
+    Each place that ``may`` be is chosen with probability ``rate``; the chosen frames are shuffled among themselves,
+    so that one may end where it was. All others stay.
+    """
+    chosen = choose(may, rate, generator).to(generator.device)
+    count = may.shape[1]
+    later = 1 + torch.arange(count, device=generator.device) / count  # who stays comes last, in order
+    noise = torch.rand(may.shape, generator=generator, device=generator.device)
+    places = torch.where(chosen, later - 1, later).argsort(dim=1)
+    frames = torch.where(chosen, noise, later).argsort(dim=1)
+    return torch.zeros_like(places).scatter(1, places, frames).to(may.device), chosen.to(may.device)
+
+
+def move(
+    frames: Shaped[Tensor, "batch frame *channel"], order: Int[Tensor, "batch frame"]
+) -> Shaped[Tensor, "batch frame *channel"]:
+    """Frames in another order: at each place, the frame that ``order`` names."""
+    return frames[torch.arange(len(frames), device=frames.device)[:, None], order]
+
+
+def targets(order: Int[Tensor, "batch frame"], chosen: Bool[Tensor, "batch frame"]) -> Int[Tensor, "batch frame"]:
+    """Where the frame at each chosen place came from; −1 elsewhere."""
+    return order.masked_fill(~chosen, IGNORE)
