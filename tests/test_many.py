@@ -267,10 +267,10 @@ def test_every_probe_of_one_clip_is_there_unlisted() -> None:
 
 
 def test_options_are_read_as_the_probe_wants_them() -> None:
-    assert options_of(find("fill_mask"), ["word=3", "top=2", "against=no clip"]) == {
+    assert options_of(find("fill_mask"), ["word=3", "top=2", "nulls=no clip"]) == {
         "word": 3,
         "top": 2,
-        "against": ["no clip"],
+        "nulls": ["no clip"],
     }
     assert options_of(find("attend"), ["site=1", "head=null"]) == {"site": "1", "head": None}
     assert options_of(find("fill_codes"), ["box=[0, 0, 1, 0.5]"]) == {"box": (0, 0, 1, 0.5)}

@@ -23,9 +23,8 @@ from vtexplore.data.text import plain, vocabulary, words_of
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.objectives.questions import answer, question
 from vtexplore.probes._ask import able, needs, text_of
-from vtexplore.probes._gaps import MASK, likely, whole_words
+from vtexplore.probes._gaps import MASK, gap_of, likely, whole_words
 from vtexplore.probes._places import grid_of, patches
-from vtexplore.probes.fill_mask import gap_of
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip, Output, Tokens
 

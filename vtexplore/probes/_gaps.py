@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from vtexplore.data.prepare import prepare, text_batch, word_positions
-from vtexplore.data.text import SPECIALS, vocabulary, words_of
+from vtexplore.data.text import SPECIALS, hide_word, plain, vocabulary, words_of
 from vtexplore.errors import TextError
-from vtexplore.probes._ask import card_of, needs
+from vtexplore.probes._ask import card_of, find_word, needs, text_of
 from vtexplore.probes._videos import Watched
 from vtexplore.types import Batch, Clip
 
@@ -36,6 +36,31 @@ class Said:
     p: np.ndarray
     pieces: np.ndarray
     left_out: int
+
+
+def gap_of(model: Any, clip: Clip, text: str | None, word: str | int | None) -> tuple[str, int, str | None]:
+    """A text with one [MASK], the index of the masked word, and what stood there, if that is known.
+
+    Raises ``TextError`` without exactly one masked word or with words that the model does not know.
+    """
+    text = text_of(model, clip, text)
+    words = words_of(text)
+    if word is not None:
+        masked = find_word(words, word)
+        return hide_word(text, masked), masked, plain(words[masked])
+    places = [i for i, w in enumerate(words) if MASK.search(w)]
+    if len(places) != 1:
+        raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
+    return text, places[0], answer_of(clip, words, places[0])
+
+
+def answer_of(clip: Clip, words: list[str], masked: int) -> str | None:
+    """What the clip's own caption says in place of the mask, if the rest is the same."""
+    caption = words_of(clip.caption or "")
+    same = len(caption) == len(words) and all(
+        plain(a) == plain(b) for i, (a, b) in enumerate(zip(caption, words, strict=True)) if i != masked
+    )
+    return plain(caption[masked]) if same else None
 
 
 def whole_words(model: Any) -> dict[str, tuple[int, ...]]:

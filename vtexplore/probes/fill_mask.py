@@ -32,11 +32,11 @@ import numpy as np
 from scipy import stats
 
 from vtexplore.data.prepare import prepare
-from vtexplore.data.text import hide_word, plain, words_of
+from vtexplore.data.text import plain
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes import _game
-from vtexplore.probes._ask import about, few, find_word, notices, text_of
-from vtexplore.probes._gaps import MASK, Said, ask, crowded, whole_words
+from vtexplore.probes._ask import about, few, notices
+from vtexplore.probes._gaps import Said, ask, crowded, gap_of, whole_words
 from vtexplore.probes._nulls import (
     CONDITIONS,
     WRONG,
@@ -311,31 +311,6 @@ def fill_mask(
     )
     leak = None if game is None or game.wiped is None else ask(game.wiped, text, masked, candidates).p
     return replace(result, notes=(*result.notes, *_flags(result, true, leak)))
-
-
-def gap_of(model: Any, clip: Clip, text: str | None, word: str | int | None) -> tuple[str, int, str | None]:
-    """A text with one [MASK], the index of the masked word, and what stood there, if that is known.
-
-    Raises ``TextError`` without exactly one masked word or with words that the model does not know.
-    """
-    text = text_of(model, clip, text)
-    words = words_of(text)
-    if word is not None:
-        masked = find_word(words, word)
-        return hide_word(text, masked), masked, plain(words[masked])
-    places = [i for i, w in enumerate(words) if MASK.search(w)]
-    if len(places) != 1:
-        raise TextError("Put one [MASK] in place of a word, or say which word to mask: word='red'.")
-    return text, places[0], answer_of(clip, words, places[0])
-
-
-def answer_of(clip: Clip, words: list[str], masked: int) -> str | None:
-    """What the clip's own caption says in place of the mask, if the rest is the same."""
-    caption = words_of(clip.caption or "")
-    same = len(caption) == len(words) and all(
-        plain(a) == plain(b) for i, (a, b) in enumerate(zip(caption, words, strict=True)) if i != masked
-    )
-    return plain(caption[masked]) if same else None
 
 
 def _other_frames(model: Any, true: Batch, seed: int) -> list[tuple[str, Batch]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,6 +15,7 @@ STEPS = 255
 QUALITY = 88  # of frames, as JPEG
 
 
+@runtime_checkable
 class Part(Protocol):
     """What a widget shows: ``kind`` names the module that draws it."""
 
