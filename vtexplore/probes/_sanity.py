@@ -94,6 +94,8 @@ def ssim(a: np.ndarray, b: np.ndarray, window: int = 3) -> float:
     The mean over windows of ``window`` × ``window`` patches in each frame (Wang et al. 2004).
     """
     x, y = (m / max(float(np.abs(m).max()), 1e-30) for m in (a, b))
+    if min(x.min(), y.min()) < 0:  # made for pictures: of two minus signs, one in the means, it would make a plus
+        x, y = (1 + x) / 2, (1 + y) / 2
     size = (1, *(min(window, n) for n in a.shape[1:]))
     spread = max(float(np.ptp(x)), float(np.ptp(y)))
     c1, c2 = (0.01 * spread) ** 2, (0.03 * spread) ** 2
