@@ -91,13 +91,13 @@ def test_steps_are_doubled_until_parts_sum_up(mixed: Any, monkeypatch: Any) -> N
     class Bent(Evidence):
         def forward(self, batch: Any) -> Any:
             out = super().forward(batch)
-            return replace(out, match_logits=torch.sin(3 * out.match_logits))
+            return replace(out, match_logits=torch.sin(200 * out.match_logits))
 
     torch.manual_seed(1)
     bent = Bent(mixed.inputs.vocabulary, torch.randn(GRID), {"red": 2.0})
     rough = explain(bent, noise_clip(), method="ig", steps=2, most=2)
     fine = explain(bent, noise_clip(), method="ig", steps=2, gap=0.001)
-    assert rough.measured["steps"] == 2 and rough.measured["gap"] > 0.05 and "still differ" in rough.notes[0]
+    assert rough.measured["steps"] == 2 and rough.measured["gap"] > 0.05 and "still" in rough.notes[0]
     assert fine.measured["steps"] > 2 and fine.measured["gap"] <= 0.001
 
 

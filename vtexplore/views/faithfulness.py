@@ -162,7 +162,7 @@ def cascade(result: Any, measure: str = "spearman") -> Picture:
     column = result.like.index(measure)
     picture = Picture(height_in=5.6)
     picture.text(0.03, 0.97, "Does the map change when the model forgets?", fontsize=LARGE, va="top")
-    axes = picture.add_axes((0.075, 0.3, 0.66, 0.52))
+    axes = picture.add_axes((0.075, 0.3, 0.66, 0.46))
     x = np.arange(len(result.stages) + 1)
     with np.errstate(invalid="ignore"):
         rows = _mean(result.cascade[..., column])  # [method, stage]
