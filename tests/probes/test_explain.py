@@ -91,13 +91,13 @@ def test_steps_are_doubled_until_parts_sum_up(mixed: Any, monkeypatch: Any) -> N
     class Bent(Evidence):
         def forward(self, batch: Any) -> Any:
             out = super().forward(batch)
-            return replace(out, match_logits=torch.sin(3 * out.match_logits))
+            return replace(out, match_logits=torch.sin(20 * out.match_logits))
 
     torch.manual_seed(1)
     bent = Bent(mixed.inputs.vocabulary, torch.randn(GRID), {"red": 2.0})
-    rough = explain(bent, noise_clip(), method="ig", steps=2, most=2)
+    rough = explain(bent, noise_clip(), method="ig", steps=2, most=2, gap=0.001)
     fine = explain(bent, noise_clip(), method="ig", steps=2, gap=0.001)
-    assert rough.measured["steps"] == 2 and rough.measured["gap"] > 0.05 and "still differ" in rough.notes[0]
+    assert rough.measured["steps"] == 2 and rough.measured["gap"] > 0.005 and "still" in rough.notes[0]
     assert fine.measured["steps"] > 2 and fine.measured["gap"] <= 0.001
 
 
@@ -367,5 +367,6 @@ def test_any_method_is_grounded(words: str) -> None:
     assert colour["mass"] > 0.5 * colour["attainable"] and colour["pointing"] == 1 and colour["iou"] > 0.2
     assert colour["precision"] > 0.5 and 0 <= colour["centre"] <= 1 and "beyond_prior" in colour
     assert any("speaks for the word" in note for note in found.notes)
+    assert "It points right in" in found.plot().alt
     edges = ground(model, [make_clip()], method="edges", resamples=20)
     assert edges.roles["colour"]["mass"] < colour["mass"]

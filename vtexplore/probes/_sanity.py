@@ -28,7 +28,8 @@ DRAWS = 50  # of a shuffled map, for the level of chance
 def stages_of(case: Case, most: int) -> list[list[str]]:
     """The parameters of a model in at most ``most`` stages, those that are used last first: names [stage][…].
 
-    Layers of a list are kept together; what the case does not use, is left out.
+    Layers of a list are kept together. What is said does not depend on (other heads), is left out; what no gradient
+    reaches, but runs before all that it does reach (frozen eyes), is not.
     """
     model = case.model
     used: dict[str, None] = {}
@@ -43,8 +44,11 @@ def stages_of(case: Case, most: int) -> list[list[str]]:
     finally:
         for handle in handles:
             handle.remove()
+    reached = _reached(case)
+    order = list(used)
+    first = next((i for i, path in enumerate(order) if path in reached), len(order))
     groups: dict[str, list[str]] = {}
-    for path in reversed(used):
+    for path in reversed([p for i, p in enumerate(order) if i < first or p in reached]):
         name = re.match(r".*?\.\d+(?=\.|$)|[^.]*", path)
         assert name is not None
         own = [f"{path}.{n}".lstrip(".") for n, _ in model.get_submodule(path).named_parameters(recurse=False)]
@@ -53,6 +57,17 @@ def stages_of(case: Case, most: int) -> list[list[str]]:
     if len(names) <= most:
         return names
     return [sum((names[i] for i in part), []) for part in np.array_split(np.arange(len(names)), most)]
+
+
+def _reached(case: Case) -> set[str]:
+    """The paths of modules to whose parameters a gradient of the number comes."""
+    parameters = {name: p for name, p in case.model.named_parameters() if p.requires_grad}
+    with torch.inference_mode(False), torch.enable_grad():
+        said = case.score(case.model(case.batch)).sum()
+        if not parameters or not said.requires_grad:
+            return set()
+        slopes = torch.autograd.grad(said, list(parameters.values()), allow_unused=True)
+    return {name.rpartition(".")[0] for name, slope in zip(parameters, slopes, strict=True) if slope is not None}
 
 
 def redrawn(case: Case, stages: list[list[str]], seed: int, alone: bool = False) -> Iterator[Case]:
@@ -94,6 +109,8 @@ def ssim(a: np.ndarray, b: np.ndarray, window: int = 3) -> float:
     The mean over windows of ``window`` × ``window`` patches in each frame (Wang et al. 2004).
     """
     x, y = (m / max(float(np.abs(m).max()), 1e-30) for m in (a, b))
+    if min(x.min(), y.min()) < 0:  # made for pictures: of two minus signs, one in the means, it would make a plus
+        x, y = (1 + x) / 2, (1 + y) / 2
     size = (1, *(min(window, n) for n in a.shape[1:]))
     spread = max(float(np.ptp(x)), float(np.ptp(y)))
     c1, c2 = (0.01 * spread) ** 2, (0.03 * spread) ** 2

@@ -226,8 +226,8 @@ def _cascade(
     level = np.full((len(cases), len(methods), len(LIKE)), np.nan)
     bar = tqdm(total=out[..., 0].size, desc="drawing weights anew", unit="map", mininterval=2)
     for number, case in enumerate(cases):
-        for column, name in enumerate(methods):
-            level[number, column] = by_chance(maps[number][name].patches, plan.seed)
+        learnt = [_quick(name, case, plan) if name in QUICK else maps[number][name].patches for name in methods]
+        level[number] = [by_chance(mine, plan.seed) for mine in learnt]
         for stage, strange in enumerate(redrawn(case, stages, plan.seed)):
             for column, name in enumerate(methods):
                 bar.update()
@@ -235,7 +235,7 @@ def _cascade(
                     new = _quick(name, strange, plan)
                 except Unsupported:  # nothing comes through any more: no map, and nothing to be like
                     continue
-                out[number, column, stage] = alike(maps[number][name].patches, new)
+                out[number, column, stage] = alike(learnt[column], new)
     bar.close()
     return tuple(named(stage) for stage in stages), out, level
 

@@ -11,7 +11,6 @@ from vtexplore.errors import ConfigError
 from vtexplore.views.explain import frames
 from vtexplore.views.picture import (
     BODY,
-    CLIP_COLOUR,
     FAINT,
     LARGE,
     NULL_COLOURS,
@@ -72,6 +71,12 @@ def methods(result: Any) -> Picture:
     return picture
 
 
+def _asked(result: Any) -> str:
+    """What is explained: of many clips, one of them for an example."""
+    first = str(result.asked[0])
+    return first if len(set(result.asked)) == 1 else f"what is asked ({first}, …)"
+
+
 def _best(result: Any) -> str:
     """Which method fares best at deletion, and whether that is more than chance."""
     means = {name: row["deletion"] for name, row in result.summary().items() if not np.isnan(row["deletion"][0])}
@@ -96,7 +101,7 @@ def curves(result: Any, removal: str | None = None) -> Picture:
     row_in = 3.3
     picture = Picture(height_in=1.15 + row_in * len(rows) + 0.75)
     total_in = picture.get_figheight()
-    picture.text(0.03, 1 - 0.14 / total_in, f"What is left of {result.asked[0]}", fontsize=LARGE, va="top")
+    picture.text(0.03, 1 - 0.14 / total_in, f"What is left of {_asked(result)}", fontsize=LARGE, va="top")
     picture.text(0.03, 1 - 0.55 / total_in, _best(result), fontsize=BODY, va="top")
     for number, name in enumerate(rows):
         found = result.curves(name)
@@ -162,7 +167,7 @@ def cascade(result: Any, measure: str = "spearman") -> Picture:
     column = result.like.index(measure)
     picture = Picture(height_in=5.6)
     picture.text(0.03, 0.97, "Does the map change when the model forgets?", fontsize=LARGE, va="top")
-    axes = picture.add_axes((0.075, 0.3, 0.66, 0.52))
+    axes = picture.add_axes((0.075, 0.3, 0.66, 0.46))
     x = np.arange(len(result.stages) + 1)
     with np.errstate(invalid="ignore"):
         rows = _mean(result.cascade[..., column])  # [method, stage]
@@ -211,7 +216,7 @@ def heads(result: Any, kind: str | None = None) -> Picture:
     picture = Picture(height_in=1.3 + 0.42 * count + 1.25)
     total_in = picture.get_figheight()
     picture.text(
-        0.03, 1 - 0.14 / total_in, f"What is lost of {result.asked[0]} without each head", fontsize=LARGE, va="top"
+        0.03, 1 - 0.14 / total_in, f"What is lost of {_asked(result)} without each head", fontsize=LARGE, va="top"
     )
     means = {k: result.mean(k)[0] for k in rows}
     top = max(float(np.nanmax(np.abs(m))) for m in means.values())
@@ -235,7 +240,7 @@ def heads(result: Any, kind: str | None = None) -> Picture:
         best = np.unravel_index(int(np.nanargmax(means[name])), means[name].shape)
         listed.append(f"{name}: most at {result.sites[best[0]]}, head {best[1]} ({means[name][best]:+.2f})")
     told = "; ".join(listed) + "."
-    picture.text(0.03, 1 - 0.55 / total_in, fill(told, 130), fontsize=BODY, va="top", color=CLIP_COLOUR)
+    picture.text(0.03, 1 - 0.55 / total_in, fill(told, 130), fontsize=BODY, va="top")
     source_line(picture, origin(result.about, "★: p < 0.05 after Holm, sign flips", f"{len(result.clips)} clips"))
     picture.alt = f"Loss without each head, mean of {len(result.clips)} clips; {told}"
     return picture

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.patches import Rectangle
 
+from vtexplore.views.grounding import scores as scores_of
 from vtexplore.views.overlay import EVEN, heat_of, top_of
 from vtexplore.views.picture import BODY, LARGE, MARK, SMALL, Picture, bare, origin, source_line, styled
 from vtexplore.views.words import label, percent
@@ -40,7 +41,9 @@ def head_grid(result: Any, word: str | int | None = None, maps: bool = True) -> 
 
 @styled
 def grounding_heads(result: Any, metric: str = "mass") -> Picture:
-    """The grounding of every head over many clips, with the interval of the best."""
+    """The grounding of every head over many clips, with the interval of the best; of one method, all its scores."""
+    if "iou" in result.mean:
+        return scores_of(result)
     names = {"mass": "attention on the named thing", "pointing": "how often the strongest patch is on the named thing"}
     title = f"{names.get(metric, metric)}, mean of {result.words} words in {result.clips} clips"
     chance = {"mass": "chance", "pointing": "pointing_chance"}.get(metric)
