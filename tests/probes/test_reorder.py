@@ -244,7 +244,11 @@ def test_every_family_can_be_reordered(family: Any, scene: Any) -> None:
 
 def test_features_and_places_are_one_where_nothing_else_tells_time(family: Any, scene: Any) -> None:
     batch = prepare([scene], [scene.caption], family.inputs)
-    features = move(family, batch, "features")
+    try:
+        features = move(family, batch, "features")
+    except Unsupported as lacking:  # a frame's place is part of what the model makes of it
+        assert "Move what='frames'" in str(lacking)
+        return
     rows = np.stack([np.roll(np.arange(features.units), k) for k in (0, 1, -1)])
     moved = features.scores(rows)
     with torch.inference_mode():
@@ -256,5 +260,10 @@ def test_features_and_places_are_one_where_nothing_else_tells_time(family: Any, 
         with pytest.raises(Unsupported, match="none that could be moved"):
             move(family, batch, "places")
         return
-    assert np.allclose(move(family, batch, "places").scores(rows), moved, atol=1e-4)
+    try:
+        places = move(family, batch, "places")
+    except Unsupported as lacking:
+        assert "Move what='frames'" in str(lacking)
+        return
+    assert np.allclose(places.scores(rows), moved, atol=1e-4)
     assert RISES and np.ptp(moved) > 1e-6
