@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from textwrap import fill, shorten
 from typing import Any
 
@@ -109,7 +110,7 @@ def how(result: Any) -> str:
     m = result.measured
     parts = [m[k] for k in ("site", "removal") if m.get(k)]
     parts += [f"of {m['of']}"] if "of" in m else []
-    parts += [f"{m['steps']} steps, parts off their sum by {m['gap']:.1%}"] if "steps" in m else []
+    parts += [f"{m['steps']} steps, parts off their sum by {100 * m['gap']:.1f} %"] if "steps" in m else []
     return ", ".join([result.method, *map(str, parts)])
 
 
@@ -121,11 +122,13 @@ def _words(picture: Picture, result: Any, box: tuple[float, float, float, float]
     axes.bar(range(len(values)), values, 0.7, color=colours)
     axes.axhline(0, color=FAINT, linewidth=0.8)
     axes.set_xticks(range(len(values)), [shorten(w, 14, placeholder="…") for w in result.words], fontsize=BODY)
+    lengths = [len(w) for w in result.words]
+    crowded = any((a + b) / 2 > 105 / len(lengths) - 1.5 for a, b in pairwise(lengths))
     for tick, name in zip(axes.get_xticklabels(), range(len(values)), strict=True):
         tick.set_color(MARK if name == result.masked else INK)
-    crowded = sum(len(w) for w in result.words) > 90
+        tick.set(rotation=30 if crowded else 0, rotation_mode="anchor", ha="right" if crowded else "center")
     axes.tick_params(length=0, labelsize=SMALL)
-    axes.tick_params(axis="x", labelsize=SMALL if crowded else BODY, rotation=30 if crowded else 0)
+    axes.tick_params(axis="x", labelsize=SMALL if crowded else BODY)
     axes.set_xlim(-0.6, len(values) - 0.4)
     axes.margins(y=0.1)
     axes.set_ylabel("each word", fontsize=SMALL)

@@ -34,13 +34,14 @@ def methods(result: Any) -> Picture:
     left, gap = 0.17, 0.008
     across = min(0.125, (0.56 - gap * (count - 1)) / count)
     frame_in = across * WIDTH_IN * height / width
-    head_in, row_in = 1.5, frame_in + 0.14
+    title = fill(f"What speaks for {result.asked[0]}?  “{' '.join(result.words)}”", 92)
+    title_in = 0.6 + 0.3 * title.count("\n")
+    head_in, row_in = title_in + 0.9, frame_in + 0.14
     picture = Picture(height_in=head_in + row_in * len(result.methods) + 0.6)
     total_in = picture.get_figheight()
-    title = fill(f"What speaks for {result.asked[0]}?  “{' '.join(result.words)}”", 92)
     picture.text(0.03, 1 - 0.14 / total_in, title, fontsize=LARGE, va="top")
     told = _best(result)
-    picture.text(0.03, 1 - 0.68 / total_in, fill(told, 130), fontsize=BODY, va="top")
+    picture.text(0.03, 1 - title_in / total_in, fill(told, 118), fontsize=BODY, va="top")
     columns = {
         "deletion": "deletion\n(low is good)",
         "insertion": "insertion\n(high is good)",
