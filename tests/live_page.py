@@ -21,7 +21,7 @@ HARNESS = """<!doctype html><meta charset="utf-8"><style>%s</style><body><div cl
 const { scene, numbers } = JSON.parse(await window.python(JSON.stringify({ ask: "scene" })));
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
 const ask = async (what) => {
-  const { error, answer, numbers } = JSON.parse(await window.python(JSON.stringify(what)));
+  const { error, answer, numbers } = JSON.parse(await window.python(JSON.stringify({ ...what, part: 0, number: 1 })));
   if (error) throw new Error(error);
   return { answer, buffers: numbers ? [bytes(numbers)] : [] };
 };

@@ -51,7 +51,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
             for told in port_file.glob("jpserver-*.json"):
                 address = json.loads(told.read_text())["url"]
         urlopen(f"{address}api/status?token={token}", timeout=60).read()
-        yield f"{address}lab/tree/explorer.ipynb?token={token}", folder
+        yield f"{address}lab/tree/explorer.ipynb?token={token}&reset", folder
     finally:
         server.terminate()
         server.wait(30)
@@ -80,6 +80,7 @@ def test_alive_it_answers_and_asleep_its_picture_stays(browser: Any, lab: tuple[
     page.locator(".vtx-predictions table").wait_for()
     page.get_by_role("button", name="reverse").click()
     page.wait_for_function("document.querySelector('.vtx-score').textContent.startsWith('backwards')")
+    page.screenshot(path=folder / "alive.png")
     page.keyboard.press("Control+s")
     page.wait_for_timeout(3000)
     page.close()
@@ -95,5 +96,6 @@ def test_alive_it_answers_and_asleep_its_picture_stays(browser: Any, lab: tuple[
     nbformat.write(stored, folder / "asleep.ipynb")
     page = opened(browser, address.replace("explorer.ipynb", "asleep.ipynb"))
     page.locator("[class^=vtx-still] img").wait_for()
+    page.screenshot(path=folder / "asleep.png")
     assert page.locator("[class^=vtx-still]").is_visible()
     page.close()

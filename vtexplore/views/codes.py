@@ -53,10 +53,10 @@ def codes(result: Any) -> Picture:
                 _outline(axes, result, i)
             if name == rows[-1][0] and numbers:
                 axes.set_xlabel(_numbers(result, i), fontsize=BODY, labelpad=3)
-    picture.text(left, 1 - 0.1 / total_in, said(result), fontsize=LARGE, va="top")
+    picture.text(0.03, 1 - 0.1 / total_in, said(result), fontsize=LARGE, va="top")
     note = f"{result.asked} hidden, {result.codes} codes; dashed: the model named another code"
     note = f"{said_more(result)}\n{note}; error map: black 0, yellow {worst:.1f} nats"
-    picture.text(left, 1 - 0.45 / total_in, note, fontsize=SMALL, va="top", linespacing=1.35)
+    picture.text(0.03, 1 - 0.45 / total_in, note, fontsize=SMALL, va="top", linespacing=1.35)
     source_line(picture, origin(result.about, result.clip))
     picture.alt = f"{said(result)}. {note}."
     return picture

@@ -194,7 +194,7 @@ class Bench:
         ask: dict[str, Callable[..., Any]] = {"fill": self.fill, "order": self.order, "text": self.another}
         if what.get("ask") not in ask:
             raise ConfigError(f"A bench answers {', '.join(ask)}, not {what.get('ask')!r}.")
-        given = {k: v for k, v in what.items() if k not in ("ask", "bench", "number")}
+        given = {k: v for k, v in what.items() if k not in ("ask", "part", "number")}
         return ask[what["ask"]](**given)
 
     def fill(self, word: int, order: Sequence[int] | None = None) -> dict[str, Any]:

@@ -71,6 +71,9 @@ class Live(anywidget.AnyWidget):
         except VtexploreError as error:
             self.send({"number": number, "error": str(error)})
             return
+        except Exception as error:  # the page must not wait for ever
+            self.send({"number": number, "error": f"{type(error).__name__}: {error}"})
+            raise
         if hasattr(answer, "scene"):
             self.parts[at] = answer
             self.send({"number": number, "answer": answer.scene()}, [answer.numbers()])
