@@ -36,10 +36,10 @@ def synthetic() -> Any:
     from vtexplore.probes.attend import AttendResult, Look
     from vtexplore.types import Tokens
     from vtexplore.widgets.bench import Bench
-    from vtexplore.world import scene
+    from vtexplore.world import sample_scene
 
     rng = np.random.default_rng(0)
-    clip = scene(0)
+    clip = sample_scene(0).clip()
     times = clip.interior_times(FRAMES)
     edge = np.arange(SIDE) / SIDE
     box = np.array([[x, y, x + 1 / SIDE, y + 1 / SIDE] for _ in range(FRAMES) for y in edge for x in edge])
@@ -65,13 +65,12 @@ def handled(trace: bytes, kinds: set[str]) -> list[float]:
     """From the start of each handler of such events to the end of the next paint on its thread, in ms."""
     events = sorted((e for e in json.loads(trace)["traceEvents"] if "ts" in e), key=lambda e: e["ts"])
     starts = [e for e in events if e["name"] == "EventDispatch" and e["args"].get("data", {}).get("type") in kinds]
-    ends = [e for e in events if e["name"] in ("Commit", "Paint", "PrePaint", "Layerize") and "dur" in e]
+    ends = [e for e in events if e["name"] == "Commit" and "dur" in e]  # the main thread hands the picture on
     out = []
-    for i, start in enumerate(starts):
-        until = starts[i + 1]["ts"] if i + 1 < len(starts) else float("inf")
-        mine = [e["ts"] + e["dur"] for e in ends if start["ts"] <= e["ts"] < until and e["tid"] == start["tid"]]
-        if mine:
-            out.append((max(mine) - start["ts"]) / 1000)
+    for start in starts:
+        mine = (e["ts"] + e["dur"] for e in ends if e["ts"] >= start["ts"] and e["tid"] == start["tid"])
+        if (end := next(mine, None)) is not None:
+            out.append((end - start["ts"]) / 1000)
     return out
 
 

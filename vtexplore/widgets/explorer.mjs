@@ -76,7 +76,7 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
     pick: (look, head) => {
       Object.assign(state, { look, head });
       choice.value = String(look);
-      paintAll();
+      paintChoice();
       report();
     },
   });
@@ -88,7 +88,7 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
   choice.value = String(state.look);
   choice.addEventListener("change", () => {
     Object.assign(state, { look: Number(choice.value), head: scene.looks[Number(choice.value)].heads > 1 ? -1 : 0 });
-    paintAll();
+    paintChoice();
     report();
   });
   const measure = h(
@@ -136,7 +136,6 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
       (look, head) => statisticOf(scene, numbers, state.statistic, look, head, word),
       statistic.name,
       statistic.share,
-      state,
       (heat) => topOf(heat, scene.even),
     );
     const chance = statistic.chance ? statistic.chance[word] : null;
@@ -147,8 +146,12 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
     paintFrames();
     playing.show();
   }
-  function paintAll() {
+  function paintChoice() {
     paintWord();
+    grid.press(state);
+  }
+  function paintAll() {
+    paintChoice();
     paintHeads();
   }
   function report() {

@@ -285,9 +285,8 @@ export function heads(scene, numbers, on) {
     element: table,
     /** @param {number} word @param {(look: number, head: number) => Float32Array} heatOf
      * @param {(look: number, head: number) => number} valueOf @param {string} name of the statistic
-     * @param {boolean} share whether it is one @param {{look: number, head: number}} chosen
-     * @param {(heat: ArrayLike<number>) => number} topOf */
-    show(word, heatOf, valueOf, name, share, chosen, topOf) {
+     * @param {boolean} share whether it is one @param {(heat: ArrayLike<number>) => number} topOf */
+    show(word, heatOf, valueOf, name, share, topOf) {
       const values = cells.map((cell) => valueOf(cell.look, cell.head));
       const most = Math.max(...values.filter((x) => !Number.isNaN(x)), 1e-12);
       cells.forEach((cell, i) => {
@@ -307,11 +306,15 @@ export function heads(scene, numbers, on) {
         cell.bar.textContent = told;
         cell.bar.style.background = Number.isNaN(value) ? "" : css(numbers.marks, value / most);
         cell.bar.style.color = Number.isNaN(value) ? "" : inkOn(numbers.marks, value / most);
-        const on = cell.look === chosen.look && (cell.head === chosen.head || chosen.head < 0);
-        cell.button.setAttribute("aria-pressed", String(on));
         cell.button.setAttribute("aria-label", `${scene.looks[cell.look].site} head ${cell.head}: ${name} ${told}`);
         cell.button.title = `${scene.looks[cell.look].site}, head ${cell.head}: ${told}`;
       });
+    },
+    /** Mark what is chosen; the pictures stay. @param {{look: number, head: number}} chosen */
+    press(chosen) {
+      for (const { button, look, head } of cells) {
+        button.setAttribute("aria-pressed", String(look === chosen.look && (head === chosen.head || chosen.head < 0)));
+      }
     },
   };
 }
