@@ -469,9 +469,12 @@ def command_line(*arguments: str, glance_s: str = "0", **options: Any) -> subpro
     paths = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths, "GLANCE_S": glance_s}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(
-        [sys.executable, "-m", "vtexplore", "probe", *arguments], env=environment, **pipes, **options
-    )
+
+    def hear_control_c() -> None:  # a shell's background jobs are started deaf to it, and so are their children
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    command = [sys.executable, "-m", "vtexplore", "probe", *arguments]
+    return subprocess.Popen(command, env=environment, preexec_fn=hear_control_c, **pipes, **options)
 
 
 @pytest.mark.slow
