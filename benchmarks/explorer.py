@@ -34,7 +34,7 @@ PAGE_MB = 4
 def synthetic() -> Any:
     """A bench of the size of a published model's record, without the model."""
     from vtexplore.probes.attend import AttendResult, Look
-    from vtexplore.types import Tokens
+    from vtexplore.types import Output, Tokens
     from vtexplore.widgets.bench import Bench
     from vtexplore.world import sample_scene
 
@@ -57,7 +57,7 @@ def synthetic() -> Any:
         film=clip.sample(film_times.tolist(), 160), film_times_s=film_times, objects=(), named=((),) * WORDS,
         happens_s=np.full((WORDS, 2), np.nan), masks=None, about={"model": "random numbers"}, notes=(),
     )  # fmt: skip
-    bench.score = None
+    bench.output = Output()
     return bench
 
 

@@ -255,7 +255,7 @@ def attend(
             "embeddings. Ask for a family whose layers see both."
         )
     if method == "rollout":
-        looks += (_rolled(model, batch, len(words)),)
+        looks += (rolled(model, batch, len(words)),)
         site, head, why = "rollout", None, "rollout through all layers, mean over heads"
     else:
         site, head, why = _chosen(model, looks, site, head)
@@ -326,7 +326,8 @@ def _chosen(model: Any, looks: tuple[Look, ...], site: str | None, head: int | N
     return middle, head, "the middle layer" + (", mean of its heads" if head is None else ", head asked for")
 
 
-def _rolled(model: Any, batch: Any, words: int) -> Look:
+def rolled(model: Any, batch: Any, words: int) -> Look:
+    """What whole words look at through all layers, as one head; raises what ``roll`` does."""
     product, tokens, _, _ = roll(model, batch)
     video = np.flatnonzero(tokens[0].where("video", special=True))
     rows = pooling(tokens[0], words) @ product[0].float().cpu().numpy()  # [word, token]

@@ -10,6 +10,7 @@ Attention travels as 255ths of the largest weight of its row [look · head, word
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,11 +21,11 @@ import torch
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.probes._ask import needs
-from vtexplore.probes.attend import AttendResult, Look, attend
+from vtexplore.probes.attend import AttendResult, Look, attend, rolled
 from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
 from vtexplore.probes.grounding import grounding
 from vtexplore.record import beside
-from vtexplore.types import Clip, Output
+from vtexplore.types import Batch, Clip, Output
 from vtexplore.views import masked_word, overlay
 from vtexplore.views.picture import origin
 from vtexplore.widgets._sent import heat_colours, jpeg, mark_colours, outlines, quantised, region
@@ -88,14 +89,10 @@ class Bench:
         self.result: AttendResult = attend(model, clip, text)
         own = self.result.look()
         self.looks: list[Look] = [look for look in self.result.looks if _same_places(look, own)]
-        rolled = self._rollout()
-        self.looks += [rolled] if rolled is not None else []
-
-    def _rollout(self) -> Look | None:
-        try:
-            return attend(self.model, self.clip, self.result.text, method="rollout").look()
-        except (Unsupported, ConfigError):
-            return None
+        batch = prepare([clip], [self.result.text], model.inputs)
+        self.output = _output(model, batch)
+        with suppress(Unsupported, ConfigError):  # words that meet the video in several sequences
+            self.looks.append(rolled(model, batch, len(self.result.words)))
 
     # ── what is sent ──
 
@@ -137,7 +134,7 @@ class Bench:
             "outlines": outlines(result.masks),
             "show": list(self.show),
             "can": {
-                "fill": "words" in self.show and self._can("word_logits"),
+                "fill": "words" in self.show and self.output.word_logits is not None,
                 "match": "orders" in self.show and self.score is not None,
             },
             "score": self.score,
@@ -215,7 +212,8 @@ class Bench:
         """The matching score with the frames in another order, and the predictions for a masked word."""
         clip = rearranged(self.clip, self.result.times_s.tolist(), order)
         filled = None if word is None else self.fill(word, order)
-        return {"score": _score(self.model, clip, self.result.text), "fill": filled}
+        output = _output(self.model, prepare([clip], [self.result.text], self.model.inputs))
+        return {"score": float(needs(self.model, output, "match_logits", "matching")[0]), "fill": filled}
 
     def another(self, text: str) -> Bench:
         """The same clip beside another text."""
@@ -235,26 +233,17 @@ class Bench:
         result = replace(self.result, looks=looks, site=site, head=head, method=method, why="as selected")
         return result.overlay(chosen.get("word"))
 
-    @cached_property
+    @property
     def score(self) -> float | None:
         """The matching score of the clip as it is; None if the model has no head for it."""
-        try:
-            return _score(self.model, self.clip, self.result.text)
-        except Unsupported:
-            return None
-
-    def _can(self, head: str) -> bool:
-        return getattr(_output(self.model, self.clip, self.result.text), head) is not None
+        scores = self.output.match_logits
+        return None if scores is None else float(scores[0])
 
 
-def _output(model: Any, clip: Clip, text: str) -> Output:
+def _output(model: Any, batch: Batch) -> Output:
     with torch.inference_mode():
-        output: Output = model(beside(model, prepare([clip], [text], model.inputs)))
+        output: Output = model(beside(model, batch))
     return output
-
-
-def _score(model: Any, clip: Clip, text: str) -> float:
-    return float(needs(model, _output(model, clip, text), "match_logits", "matching")[0])
 
 
 def _same_places(look: Look, own: Look) -> bool:
