@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from vtexplore.errors import Unsupported
@@ -26,3 +28,14 @@ def grid_of(tokens: Tokens, patches: np.ndarray) -> np.ndarray:
     if not grid.size or (grid < 0).any():
         raise Unsupported("The video tokens of this site are not patches of a grid; see rows() and their Tokens.")
     return grid
+
+
+class Gridded:
+    """A result whose maps lie on ``patches``."""
+
+    patches: Tokens
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """Which of ``patches`` is at each place: int [frame, row, column]."""
+        return grid_of(self.patches, patches(self.patches))

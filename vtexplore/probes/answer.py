@@ -28,7 +28,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +40,7 @@ from vtexplore.objectives.contrastive import TEMPERATURE, cosine
 from vtexplore.objectives.questions import answer as said
 from vtexplore.probes import _choices
 from vtexplore.probes._ask import about, card_of, needs, notices, text_of
-from vtexplore.probes._places import grid_of, patches
+from vtexplore.probes._places import Gridded
 from vtexplore.probes._relevance import Crossings, look
 from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes._stills import stills, surest
@@ -72,7 +71,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class AnswerResult(Result):
+class AnswerResult(Gridded, Result):
     """What a model makes of a question with choices.
 
     ``scores`` float32 [condition, choice] in −1..1: cosines under each of ``conditions`` ("the clip", then the
@@ -188,11 +187,6 @@ class AnswerResult(Result):
         return 0 if condition is None else self.conditions.index(condition)
 
     # ── where ──
-
-    @cached_property
-    def grid(self) -> np.ndarray:
-        """Which patch is at each place: int [frame, row, column]."""
-        return grid_of(self.patches, patches(self.patches))
 
     def attention(self, site: str | None = None, head: int | None = None) -> np.ndarray:
         """[patch] ≥ 0: where the question looks, at a site (the chosen one) and head (None: as chosen, or the mean)."""

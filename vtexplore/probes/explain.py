@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,7 +22,7 @@ import numpy as np
 from vtexplore.probes._ask import about, find_word, notices
 from vtexplore.probes._case import Case, case_of
 from vtexplore.probes._methods import METHODS, found_by, needs_method
-from vtexplore.probes._places import grid_of, patches
+from vtexplore.probes._places import Gridded
 from vtexplore.probes._result import Result
 from vtexplore.probes.attend import NOT_AN_EXPLANATION, PICTURE_PX, shown
 from vtexplore.probes.grounding import grounding, named_things, overlap
@@ -33,7 +32,7 @@ UNTESTED = "Whether this map tells what the model uses is not known from the map
 
 
 @dataclass(frozen=True)
-class ExplainResult(Result):
+class ExplainResult(Gridded, Result):
     """What patches and words have to do with a number, ``value``, which ``what`` names.
 
     ``patch_map`` float [frame, row, column] and ``words_map`` float [word] (NaN: the method has no words); both in
@@ -64,11 +63,6 @@ class ExplainResult(Result):
     masks: np.ndarray | None
     about: dict[str, Any]
     notes: tuple[str, ...]
-
-    @cached_property
-    def grid(self) -> np.ndarray:
-        """Which of ``patches`` is at each place: int [frame, row, column]."""
-        return grid_of(self.patches, patches(self.patches))
 
     def heat(self) -> np.ndarray:
         """[frame, row, column]: shares of the map; their sizes sum to 1 (all 0 for a map that is 0)."""

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,7 +35,7 @@ from vtexplore.errors import ConfigError
 from vtexplore.probes import _trials
 from vtexplore.probes._ask import SMALL, about, notices
 from vtexplore.probes._faithful import LEAST, area, normalised
-from vtexplore.probes._places import grid_of, patches
+from vtexplore.probes._places import Gridded
 from vtexplore.probes._result import Result
 from vtexplore.probes._sanity import LIKE
 from vtexplore.probes.attend import PICTURE_PX
@@ -51,7 +50,7 @@ ONE_REMOVAL = "Patches were taken away in one way only, and another may order th
 
 
 @dataclass(frozen=True)
-class FaithfulnessResult(Result):
+class FaithfulnessResult(Gridded, Result):
     """Methods side by side. Numbers are raw, in the unit of what is explained; ``summary`` makes rates of them.
 
     ``whole`` and ``none`` [removal, clip] are f(x) and f(∅); ``deletion`` and ``insertion`` [removal, clip, method,
@@ -99,11 +98,6 @@ class FaithfulnessResult(Result):
     masks: np.ndarray | None
     about: dict[str, Any]
     notes: tuple[str, ...]
-
-    @cached_property
-    def grid(self) -> np.ndarray:
-        """Which of ``patches`` is at each place: int [frame, row, column]."""
-        return grid_of(self.patches, patches(self.patches))
 
     def removal(self, wanted: str | None = None) -> int:
         """The index of a removal, the first by default; ``ConfigError`` names those that there are."""
