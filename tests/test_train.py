@@ -53,6 +53,15 @@ def test_it_learns_and_says_how(tmp_path: Path) -> None:
     assert [row["step"] for row in curve] == sorted({row["step"] for row in curve})
 
 
+def test_in_16_bits_it_learns_and_keeps_32(tmp_path: Path) -> None:
+    task = Curve()
+    seen: list[torch.dtype] = []
+    task.net[0].register_forward_hook(lambda module, given, said: seen.append(said.dtype))
+    curve = fit(task, replace(RECIPE, steps=300, bf16=True), tmp_path, quiet=True)["curve"]
+    assert curve[-1]["mse"] < 0.3 * curve[0]["mse"]
+    assert set(seen) == {torch.bfloat16} and all(p.dtype == torch.float32 for p in task.parameters())
+
+
 def test_resumed_equals_uninterrupted_to_the_bit(tmp_path: Path) -> None:
     fit(Curve(), RECIPE, tmp_path / "whole", quiet=True)
 

@@ -230,7 +230,7 @@ def train_family(name: str, folder: Path, steps: int | None = None) -> dict[str,
             how = replace(how, pool=min(how.pool, 2 * how.batch))
         model.config = replace(usual, **how.settings)
         slow = tuple((f"model.{prefix}", factor) for prefix, factor in how.slow)
-        recipe = Recipe(steps or how.steps, how.batch, how.lr, seed=plan.seed + number, slow=slow)
+        recipe = Recipe(steps or how.steps, how.batch, how.lr, seed=plan.seed + number, slow=slow, bf16=how.bf16)
         about[stage] = fit(Pretrain(model, plan, how), recipe, folder / stage)
     card = {
         "name": name,

@@ -52,6 +52,24 @@ def test_divided_attention_is_attention_with_a_mask() -> None:
     torch.testing.assert_close(attention(stream(x, seen), FRAMES), expected, atol=1e-6, rtol=0)
 
 
+def test_what_nobody_may_see_is_left_out_of_training_and_of_nothing_else() -> None:
+    """What is learned with fewer places is what a mask over all of them says, forward and backward."""
+    vit, pixels = ViT(SMALL), torch.randn(2, FRAMES, 3, 16, 16)
+    mask = torch.ones(2, 1 + FRAMES * EACH, dtype=torch.bool)
+    mask[:, 1:] = torch.tensor([[1, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0], [0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1]])
+    found = []
+    for training in (False, True):
+        vit.train(training).zero_grad()
+        last = vit.states(pixels, mask=mask)[-1]
+        last.hidden[:, 0].square().sum().backward()
+        found.append((last, [p.grad.clone() for p in vit.parameters() if p.grad is not None]))
+    (whole, expected), (few, grads) = found
+    assert len(whole) == 1 + FRAMES * EACH and len(few) == 1 + FRAMES * 3, "the fullest frame shows three"
+    torch.testing.assert_close(few.hidden[few.mask], whole.hidden[whole.mask], atol=1e-6, rtol=1e-5)
+    for got, wanted in zip(grads, expected, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+
+
 class Alone(torch.nn.Module):
     """One divided attention as a model."""
 

@@ -223,13 +223,16 @@ class ViT(nn.Module):
     ) -> list[Stream]:
         """What enters each block, and what leaves the last: depth + 1 Streams [batch, 1 + frame · place, channel].
 
-        ``tokens`` say what the positions stand for and ``mask`` [batch, token] which of them may be seen (all).
+        ``tokens`` say what the positions stand for and ``mask`` [batch, token] which of them may be seen (all). In
+        training, patches that are hidden are left out, as in FLIP (Li et al., arXiv 2212.00794): fewer places.
         """
-        x = self.embed(pixels)
-        mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
-        out = [Stream(x, mask, tokens or unnamed(x.shape[0], x.shape[1]))]
+        x, frames = self.embed(pixels), pixels.shape[1]
+        seen = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
+        out = [Stream(x, seen, tokens or unnamed(x.shape[0], x.shape[1]))]
+        if self.training and mask is not None:
+            out = [without_hidden(out[0], frames)]
         for block in self.blocks:
-            out.append(block(out[-1], pixels.shape[1]))
+            out.append(block(out[-1], frames))
         return out
 
     def forward(self, pixels: Float[Tensor, "batch frame rgb height width"]) -> Float[Tensor, "batch token channel"]:
@@ -242,6 +245,19 @@ class ViT(nn.Module):
         """The same as a grid of patches, and the [CLS]."""
         side, x = self.config.side, self(pixels)
         return x[:, 1:].unflatten(1, (pixels.shape[1], side, side)), x[:, 0]
+
+
+def without_hidden(stream: Stream, frames: int) -> Stream:
+    """A [CLS] and patches without those that nobody may see: as many remain in each frame as the fullest one shows."""
+    seen = stream.mask[:, 1:].unflatten(1, (frames, -1))  # [batch, frame, patch]
+    most, patches = max(1, int(seen.sum(2).max())), seen.shape[2]
+    if most == patches:
+        return stream
+    first = seen.byte().argsort(dim=2, descending=True, stable=True)[:, :, :most]
+    at = 1 + first + patches * torch.arange(frames, device=first.device)[:, None]
+    at = nn.functional.pad(at.flatten(1), (1, 0))
+    hidden = stream.hidden.gather(1, at[..., None].expand(-1, -1, stream.hidden.shape[2]))
+    return Stream(hidden, stream.mask.gather(1, at), unnamed(*at.shape))
 
 
 # ── what the positions stand for ──────────────────────────────────────────────────────────────────

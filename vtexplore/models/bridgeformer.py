@@ -90,12 +90,11 @@ class BridgeFormer(nn.Module):
         """TextFormer: states of a batch's words (or of ``only`` some) [batch, word, channel]."""
         return self.encoder(self.words(batch), only)
 
-    def ask(self, seen: Sequence[Stream], asked: Sequence[Stream]) -> Tensor:
+    def ask(self, seen: Sequence[Stream], asked: Sequence[Stream], frames: int) -> Tensor:
         """BridgeFormer: what the video, as ``look`` sees it, says to a question: [batch, out].
 
         ``asked``: what enters each layer of TextFormer, for the question.
         """
-        frames = (len(seen[0]) - 1) // self.config.video.side**2
         return self.bridge_proj(self.bridge(seen, asked[: self.config.depth], frames))
 
     def embed_video(self, video: Stream) -> Tensor:
@@ -121,9 +120,9 @@ class BridgeFormer(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Both embeddings, their match, and what the bridge says to the question (or else to the text)."""
-        seen, told = self.look(batch), self.encoder.states(self.words(batch))
+        seen, told, frames = self.look(batch), self.encoder.states(self.words(batch)), batch.video.shape[1]
         asked = told if batch.question is None else self.encoder.states(self.words(batch.question))
-        return replace(self.read(seen[-1], told[-1], batch), answer_embedding=self.ask(seen, asked))
+        return replace(self.read(seen[-1], told[-1], batch), answer_embedding=self.ask(seen, asked, frames))
 
     def grid(self, batch: Batch) -> tuple[int, int, int]:
         """Frames, rows and columns of the patches."""
@@ -139,7 +138,7 @@ class BridgeFormer(nn.Module):
         asked = self.encoder.states(self.words(batch.question), self.config.depth - 1)
         told, answers = (self.embed_text(self.text(texts, cls)) for texts in (batch, batch.answer))
         pairs = contrastive.cosine(told, self.embed_video(seen[-1]))  # [text, video]
-        choices = contrastive.cosine(answers, self.ask(seen, asked))  # [answer, question]
+        choices = contrastive.cosine(answers, self.ask(seen, asked, batch.video.shape[1]))  # [answer, question]
         # Without patches to hear, the bridge knows nothing, not even the question: such clips are asked nothing.
         return {name: contrastive.loss(x, batch.has_video) for name, x in (("pairs", pairs), ("questions", choices))}
 
@@ -184,7 +183,7 @@ NAMES = (
 CLIP_NAMES = clip.NAMES
 
 MINI = Config(
-    inputs=Inputs(frames=4, sampling="interior", size_px=96, max_words=24, vocabulary="world"),
+    inputs=Inputs(frames=8, sampling="interior", size_px=96, max_words=24, vocabulary="world"),
     words=None,
     video=ViTConfig(size_px=96, width=128, depth=4, heads=4, inner=384, std=0.5),
     depth=3, heads=4, inner=512, dropout=0.0, word_places=24, word_kinds=2, out=128, nouns=0.5,

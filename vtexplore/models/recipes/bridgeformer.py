@@ -9,23 +9,25 @@ from dataclasses import replace
 from vtexplore.models.bridgeformer import MINI
 from vtexplore.registry import Pretraining, Stage
 
-STILLS = replace(MINI.inputs, frames=1)
+STILLS, FEW = replace(MINI.inputs, frames=1), replace(MINI.inputs, frames=4)
 SLOW = (("video.", 0.5),)  # its eyes are open already
 
 PRETRAINING = Pretraining(
     stages={
         "nouns, single frames": Stage(1500, 1e-3, 128, slow=SLOW, settings={"nouns": 1.0, "inputs": STILLS}),
-        "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0}),
+        "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0, "inputs": FEW}),
         "verbs, single objects": Stage(
             1200,
             1e-3,
             64,
             slow=SLOW,
-            settings={"nouns": 0.1},
+            settings={"nouns": 0.1, "inputs": FEW},
             scenes={"objects": 1, "form": "one"},
             spotlight=1.0,
         ),
-        "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}),
+        "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3, "inputs": FEW}),
+        "verbs, more frames": Stage(5000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=1.0, bf16=True),
+        "verbs, whole frames": Stage(500, 3e-4, 64, slow=SLOW, settings={"nouns": 0.3}, bf16=True),
     },
     group=1,
     drop=0.0,

@@ -11,10 +11,10 @@ FROZEN = (("stem.", 0.0),)
 
 PRETRAINING = Pretraining(
     stages={
-        "clips": Stage(2000, 1.2e-3, 32, slow=FROZEN, pool=2_500, scripts=0.2, lengths=(4,), drift_s=0.3),
+        "clips": Stage(2000, 1.2e-3, 32, slow=FROZEN, pool=2_500, scripts=0.2, lengths=(4,), drift_s=0.3, bf16=True),
         "scripts": Stage(
             3200, 1e-3, 32, weight={"relations": 2.0}, slow=FROZEN, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
-            drift_s=0.5,
+            drift_s=0.5, bf16=True,
         ),
     },
     group=1,
