@@ -115,6 +115,22 @@ class Placer(Judge):
         return Output(order_logits=4.0 * nn.functional.one_hot(place, levels.shape[1]).float())
 
 
+class Relater(Judge):
+    """Has a head for pairs, and its own way to move two frames at a time; relates them by how bright they are."""
+
+    def grid(self, batch: Batch) -> tuple[int, int, int]:
+        return batch.video.shape[1] // 2, 1, 1
+
+    def forward(self, batch: Batch) -> Output:
+        return self.reorder(batch, torch.arange(self.grid(batch)[0]).expand(len(batch), -1))
+
+    def reorder(self, batch: Batch, order: Tensor) -> Output:
+        level = levels_of(batch).unflatten(1, (-1, 2)).mean(dim=2).gather(1, order)
+        later = 40 * (level[:, None] - level[:, :, None])
+        same = torch.full_like(later, 3.0)  # another video, or the same moment: not asked here
+        return Output(relation_logits=torch.stack([same, same, later, -later], dim=-1))
+
+
 class Framewise(Judge):
     """Encodes frames one by one, gives them their places, and reads all together: interventions can be compared.
 

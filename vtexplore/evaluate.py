@@ -20,6 +20,7 @@ from vtexplore.assets import find
 from vtexplore.files import writing
 from vtexplore.measures import cloze, forecasting, questions, retrieval
 from vtexplore.measures.looks import SHOWN, Looks, ask, looks_of, texts_beside
+from vtexplore.measures.order import order
 from vtexplore.measures.tally import Rate, Tally
 from vtexplore.probes.grounding import ground
 from vtexplore.registry import family, load
@@ -78,8 +79,8 @@ class Evaluation:
         return "\n".join([about, *lines])
 
 
-PARTS = ("words", "matching", "retrieval", "questions", "cloze", "forecasting", "grounding")
-OWN_SCENES = {"cloze", "forecasting", "grounding"}  # parts that draw scenes for themselves
+PARTS = ("words", "matching", "retrieval", "questions", "order", "cloze", "forecasting", "grounding")
+OWN_SCENES = {"order", "cloze", "forecasting", "grounding"}  # parts that draw scenes for themselves
 
 
 def evaluate(
@@ -96,7 +97,8 @@ def evaluate(
     Masked content words: each alone is hidden, whole, and must come out on top of the whole vocabulary.
     Matching: the true caption must score higher than a foil (a tie counts half). Alignment: asked of one caption at a
     time, the model must say "aligned" of the true one, and "not" of another's. Retrieval: of many videos, a
-    caption must find its own. Questions: of five answers, the right one. Grounding: where words look.
+    caption must find its own. Questions: of five answers, the right one. Order: which of two events came first.
+    Grounding: where words look.
     Of who reads video in words: cloze, the shape and the verb in the gaps of a sentence; forecasting, which visual word
     comes next in longer videos.
 
@@ -127,6 +129,8 @@ def evaluate(
                 questions.choose(model, scenes, looks, tally, start, chance["questions"])
             bar.update(len(scenes))
         found.rank(tally)
+        if "order" in parts:
+            order(model, n, seed, tally)
         if hasattr(model, "foresee"):  # a model that reads video in words, one a moment
             if "word_logits" in heads and "cloze" in parts:
                 cloze.cloze(model, n, seed, tally)

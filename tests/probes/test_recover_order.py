@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from toy_order import FALLS, Blind, Judge, Placer, stairs, story_words
+from toy_order import FALLS, Blind, Judge, Placer, Relater, stairs, story_words
 
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, Unsupported
@@ -126,6 +126,15 @@ def test_a_head_for_order_may_have_eight_frames(words: str) -> None:
     for wrong in (Placer(words, frames=9), Judge(words, frames=7)):
         with pytest.raises(ConfigError, match="frames=4"):
             recover_order(wrong, stairs(np.linspace(0.1, 0.9, 9)))
+
+
+def test_a_head_for_pairs_moves_what_its_model_moves(words: str) -> None:
+    """Frames 1 and 2 are one moment, 3 and 4 the next: two at a time change places, and within them order is free."""
+    clips = [stairs((0.3, 0.1, 0.4, 0.6, 0.9, 0.8)), stairs((0.1, 0.1, 0.2, 0.2, 0.3, 0.3))]
+    result = recover_order(Relater(words, frames=6), clips, resamples=50)
+    assert result.best.tolist() == [[0, 1, 2]] * 2 and (result.tied == 1).all() and "pairs of moments" in result.how
+    assert np.allclose(result.before[0] + result.before[0].T, 1) and result.before[0, 0, 2] > 0.99
+    assert np.allclose(result.still, 0)
 
 
 def test_frames_that_repeat_are_noted(words: str) -> None:

@@ -6,7 +6,8 @@
 
 A model with a head for order is shown the frames in many orders, each frame at each place equally often and before
 each other one as often as behind it, so that a place cannot give it away; for each pair that says how likely one
-comes first, and the order found makes all pairs together likeliest (by trying all, up to 8). A model that matches is
+comes first, and the order found makes all pairs together likeliest (by trying all, up to 8). Where a model has its own
+way to ask (``reorder``), what it made of each moment changes places, as in its training. A model that matches is
 asked how well a text goes with the clip in every order (up to 6), and the order found is the one that goes best. Orders
 that are equally good count as their mean; so a film of one frame gives τ = 0.
 
@@ -24,6 +25,7 @@ import torch
 
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, Unsupported
+from vtexplore.objectives import frame_order
 from vtexplore.probes._ask import SMALL, about, needs, notices, text_of
 from vtexplore.probes._moves import FORWARDS, move
 from vtexplore.probes._orders import ALL, all_orders, kendall, ties
@@ -165,9 +167,10 @@ def _reader(model: Any, batch: Batch, what: str) -> tuple[Any, str]:
     name = getattr(model, "name", type(model).__name__)
     with torch.inference_mode():
         output = model(batch)
-    if output.order_logits is not None and what == "frames":
-        _few(batch.video.shape[1], MOST, name)
-        return lambda some, seed, _: by_pairs(pair_logits(model, some, seed)), "a head for order, pair by pair"
+    if what == "frames" and (output.order_logits is not None or output.relation_logits is not None):
+        _few(units_of(model, batch), MOST, name)
+        how = "moments, as understood" if hasattr(model, "reorder") else "frames"
+        return lambda some, seed, _: by_pairs(pair_logits(model, some, seed)), f"a head for order, by pairs of {how}"
     if output.match_logits is None:
         try:
             needs(model, output, "order_logits", "order, nor one for matching")
@@ -193,24 +196,41 @@ def _few(units: int, most: int, name: str) -> None:
         )
 
 
+def units_of(model: Any, batch: Batch) -> int:
+    """How many things change places where a head for order is asked."""
+    return int(model.grid(batch)[0]) if hasattr(model, "reorder") else batch.video.shape[1]
+
+
 def pair_logits(model: Any, batch: Batch, seed: int = 0) -> np.ndarray:
     """log p(i comes before j) [unit, unit] by a head for order, over a balanced set of orders that it was shown.
 
-    Each frame stands at each place equally often, and each pair as often one way round as the other.
+    Each unit stands at each place equally often, and each pair as often one way round as the other.
     """
-    units = batch.video.shape[1]
+    units = units_of(model, batch)
     rng = np.random.default_rng(seed)
     shown = np.concatenate([_balanced(rng.permutation(units)) for _ in range(SPREADS)])
     total = np.zeros((units, units))
     with torch.inference_mode():
         for start in range(0, len(shown), FORWARDS):
             some = shown[start : start + FORWARDS]
-            many = batch.take([0] * len(some))
-            output = model(replace(many, video=batch.video[0][torch.from_numpy(some)]))
-            place = needs(model, output, "order_logits", "order").double().log_softmax(dim=-1).cpu().numpy()
-            for row, log_place in zip(some, place, strict=True):
-                total[np.ix_(row, row)] += log_before(log_place)
+            for row, pairs in zip(some, shown_pairs(model, batch.take([0] * len(some)), some), strict=True):
+                total[np.ix_(row, row)] += pairs
     return total / len(shown)
+
+
+def shown_pairs(model: Any, batch: Batch, rows: np.ndarray) -> np.ndarray:
+    """log p(what is shown at place i comes before what is at j) [clip, i, j]; ``rows`` [clip, unit] say what is where."""
+    order = torch.from_numpy(rows).to(batch.word_ids.device)
+    if hasattr(model, "reorder"):
+        output = model.reorder(batch, order)
+    else:
+        output = model(replace(batch, video=frame_order.move(batch.video, order)))
+    if output.order_logits is not None:
+        return log_before(output.order_logits.double().log_softmax(dim=-1).cpu().numpy())
+    relations = needs(model, output, "relation_logits", "order").double()
+    before, after = relations[..., 2:].log_softmax(dim=-1).unbind(-1)
+    both = before + after.transpose(1, 2)  # i before j, and j after i
+    return np.asarray((both - torch.logaddexp(both, both.transpose(1, 2))).cpu().numpy())
 
 
 def _balanced(order: np.ndarray) -> np.ndarray:
@@ -219,13 +239,13 @@ def _balanced(order: np.ndarray) -> np.ndarray:
 
 
 def log_before(log_place: np.ndarray) -> np.ndarray:
-    """log p(frame at place) [frame, place] to log p(i before j) [i, j], given that they stand at different places."""
+    """log p(frame at place) [*, frame, place] to log p(i before j) [*, i, j], given that their places differ."""
     place = np.exp(log_place)
-    later = np.cumsum(place[:, ::-1], axis=1)[:, ::-1] - place  # p(behind place)
-    first = place @ later.T
+    later = np.cumsum(place[..., ::-1], axis=-1)[..., ::-1] - place  # p(behind place)
+    first = place @ later.swapaxes(-1, -2)
     with np.errstate(divide="ignore"):
-        out: np.ndarray = np.log(np.maximum(first, 1e-30)) - np.log(np.maximum(first + first.T, 1e-30))
-    np.fill_diagonal(out, 0.0)
+        out: np.ndarray = np.log(np.maximum(first, 1e-30)) - np.log(np.maximum(first + first.swapaxes(-1, -2), 1e-30))
+    out[..., np.arange(place.shape[-2]), np.arange(place.shape[-2])] = 0.0
     return out
 
 
