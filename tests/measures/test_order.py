@@ -9,7 +9,7 @@ from toy_order import FALLS, RISES, Blind, Judge, Placer, Relater, stairs, story
 from vtexplore.data.prepare import prepare
 from vtexplore.measures import order
 from vtexplore.measures.tally import Tally
-from vtexplore.registry import load, names, shipped
+from vtexplore.registry import family, load, names, shipped
 from vtexplore.types import Batch
 from vtexplore.world import sample_scene
 
@@ -48,7 +48,7 @@ def test_the_shipped_ones_are_asked_under_every_control(name: str, tmp_path: Pat
     order.order(model, 4, 1, tally)
     told = {n.removeprefix("order of two events: ") for n in tally.values}
     assert told >= {"the clip", "the opposite told", "a film of one frame"}
-    assert ("no words" in told) == bool(order.HEADS & set(model.family.heads))
+    assert ("no words" in told) == bool(order.HEADS & set(family(name).heads))
     assert all(len(found) == 4 and set(found) <= {0.0, 0.5, 1.0} for found in tally.values.values())
 
 

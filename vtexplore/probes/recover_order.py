@@ -219,7 +219,7 @@ def pair_logits(model: Any, batch: Batch, seed: int = 0) -> np.ndarray:
 
 
 def shown_pairs(model: Any, batch: Batch, rows: np.ndarray) -> np.ndarray:
-    """log p(what is shown at place i comes before what is at j) [clip, i, j]; ``rows`` [clip, unit] say what is where."""
+    """log p(the unit at place i comes before that at j) [clip, i, j]; ``rows`` [clip, unit]: which is where."""
     order = torch.from_numpy(rows).to(batch.word_ids.device)
     if hasattr(model, "reorder"):
         output = model.reorder(batch, order)
