@@ -20,6 +20,7 @@ from vtexplore.assets import find
 from vtexplore.files import writing
 from vtexplore.measures import cloze, forecasting, questions, retrieval
 from vtexplore.measures.looks import SHOWN, Looks, ask, looks_of, texts_beside
+from vtexplore.measures.moments import moments
 from vtexplore.measures.order import order
 from vtexplore.measures.tally import Rate, Tally
 from vtexplore.probes.grounding import ground
@@ -79,8 +80,8 @@ class Evaluation:
         return "\n".join([about, *lines])
 
 
-PARTS = ("words", "matching", "retrieval", "questions", "order", "cloze", "forecasting", "grounding")
-OWN_SCENES = {"order", "cloze", "forecasting", "grounding"}  # parts that draw scenes for themselves
+PARTS = ("words", "matching", "retrieval", "questions", "order", "moments", "cloze", "forecasting", "grounding")
+OWN_SCENES = {"order", "moments", "cloze", "forecasting", "grounding"}  # parts that draw scenes for themselves
 
 
 def evaluate(
@@ -98,7 +99,7 @@ def evaluate(
     Matching: the true caption must score higher than a foil (a tie counts half). Alignment: asked of one caption at a
     time, the model must say "aligned" of the true one, and "not" of another's. Retrieval: of many videos, a
     caption must find its own. Questions: of five answers, the right one. Order: which of two events came first.
-    Grounding: where words look.
+    Moments: in which stretch of a longer video something happens. Grounding: where words look.
     Of who reads video in words: cloze, the shape and the verb in the gaps of a sentence; forecasting, which visual word
     comes next in longer videos.
 
@@ -131,6 +132,8 @@ def evaluate(
         found.rank(tally)
         if "order" in parts:
             order(model, n, seed, tally)
+        if "span_logits" in heads and "moments" in parts:
+            moments(model, n, seed, tally)
         if hasattr(model, "foresee"):  # a model that reads video in words, one a moment
             if "word_logits" in heads and "cloze" in parts:
                 cloze.cloze(model, n, seed, tally)
