@@ -2,7 +2,8 @@
 
 A caption is one line through a whole clip: from these it learns what words mean, and to find a clip by its caption.
 In scripts several things happen one after the other, each told near the time at which it happens. There it learns
-which moment a line is about, and what usually follows what. Its eyes are frozen, as in the paper, and look but once.
+which moment a line is about, and what usually follows what; of clips it forgets some, so both come once more. Its eyes
+are frozen, as in the paper, and look but once.
 """
 
 from vtexplore.registry import Pretraining, Stage
@@ -36,10 +37,10 @@ PRETRAINING = Pretraining(
         "words are hidden by what they name, 40 to 50 % of those with content and 8 % of the others, frames are moved "
         "at 30 % (15 % each)",
         "two lines of a video are taken out (five); moments weigh 0.2 and are always asked (0.01, in a fifth of "
-        "the steps); the 8 hardest wrong answers weigh more, in the second stage (20, after 20,000 steps)",
+        "the steps); the 8 hardest wrong answers weigh more, after the first stage (20, after 20,000 steps)",
         "all objectives in each step, weighted as often as the paper draws them, order twice as much in the second "
         "stage (one a step)",
-        "lr 1.2e-3 and 1e-3, each stage with warm-up and cosine, weight decay 0.05, batches of 32 (3e-5, 512)",
+        "lr 1.2e-3, 1e-3 and 8e-4, each stage with warm-up and cosine, weight decay 0.05, batches of 32 (3e-5, 512)",
         "3 % of clips dropped, no dropout (none, 0.1): scenes are told anew each time",
     ),
 )  # fmt: skip
