@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vtexplore.blocks.embeddings import PatchPlaces, grid_tokens
 from vtexplore.data.text import SPECIALS
+from vtexplore.objectives import frame_order
 from vtexplore.types import Batch, Clip, Inputs, Output, Stream, Tokens
 
 STORY = ("the", "red", "blue", "disc", "spins", "grows", "before", "after")
@@ -125,7 +126,7 @@ class Relater(Judge):
         return self.reorder(batch, torch.arange(self.grid(batch)[0]).expand(len(batch), -1))
 
     def reorder(self, batch: Batch, order: Tensor) -> Output:
-        level = levels_of(batch).unflatten(1, (-1, 2)).mean(dim=2).gather(1, order)
+        level = frame_order.move(levels_of(batch).unflatten(1, (-1, 2)).mean(dim=2), order)
         later = 40 * (level[:, None] - level[:, :, None])
         same = torch.full_like(later, 3.0)  # another video, or the same moment: not asked here
         return Output(relation_logits=torch.stack([same, same, later, -later], dim=-1))

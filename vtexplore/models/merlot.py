@@ -140,8 +140,9 @@ class MERLOT(nn.Module):
         )
 
     def reorder(self, batch: Batch, order: Tensor) -> Output:
-        """The same of frames that stand as ``order`` [batch, frame] tells, and of whose places nobody tells."""
-        (video, text), count = self.embed(batch), order.shape[1]
+        """The same of frames of whose places nobody tells: ``order`` [order, frame], all of one clip or one of each."""
+        whose, count = frame_order.whose(len(batch), order), order.shape[1]
+        video, text = (stream.take(whose) for stream in self.embed(batch))
         split = count * (1 + self.grid(batch)[1] ** 2)
         frames = frame_order.move(video.hidden[:, :split].unflatten(1, (count, -1)), order).flatten(1, 2)
         moved = video.with_hidden(torch.cat([frames, video.hidden[:, split:]], dim=1))

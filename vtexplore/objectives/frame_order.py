@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vtexplore.objectives.masked_words import IGNORE, choose, loss
 
-__all__ = ["draw", "loss", "move", "targets"]
+__all__ = ["draw", "loss", "move", "targets", "whose"]
 
 
 def draw(
@@ -29,10 +29,15 @@ def draw(
 
 
 def move(
-    frames: Shaped[Tensor, "batch frame *channel"], order: Int[Tensor, "batch frame"]
-) -> Shaped[Tensor, "batch frame *channel"]:
-    """Frames in another order: at each place, the frame that ``order`` names."""
-    return frames[torch.arange(len(frames), device=frames.device)[:, None], order]
+    frames: Shaped[Tensor, "clip frame *channel"], order: Int[Tensor, "order frame"]
+) -> Shaped[Tensor, "order frame *channel"]:
+    """Frames in other orders: at each place, the frame that an order names. See ``whose``."""
+    return frames[whose(len(frames), order)[:, None], order]
+
+
+def whose(clips: int, order: Int[Tensor, "order frame"]) -> Int[Tensor, "order"]:
+    """The clip of each order: of a single clip all, of several one each."""
+    return torch.arange(len(order), device=order.device) % clips
 
 
 def targets(order: Int[Tensor, "batch frame"], chosen: Bool[Tensor, "batch frame"]) -> Int[Tensor, "batch frame"]:

@@ -211,20 +211,25 @@ def pair_logits(model: Any, batch: Batch, seed: int = 0) -> np.ndarray:
     shown = np.concatenate([_balanced(rng.permutation(units)) for _ in range(SPREADS)])
     total = np.zeros((units, units))
     with torch.inference_mode():
-        for start in range(0, len(shown), FORWARDS):
-            some = shown[start : start + FORWARDS]
-            for row, pairs in zip(some, shown_pairs(model, batch.take([0] * len(some)), some), strict=True):
+        at_once = len(shown) if hasattr(model, "reorder") else FORWARDS  # the eyes look but once
+        for start in range(0, len(shown), at_once):
+            some = shown[start : start + at_once]
+            for row, pairs in zip(some, shown_pairs(model, batch, some), strict=True):
                 total[np.ix_(row, row)] += pairs
     return total / len(shown)
 
 
 def shown_pairs(model: Any, batch: Batch, rows: np.ndarray) -> np.ndarray:
-    """log p(the unit at place i comes before that at j) [clip, i, j]; ``rows`` [clip, unit]: which is where."""
+    """log p(the unit at place i comes before that at j) [order, i, j]; ``rows`` [order, unit]: which is where.
+
+    Of a single clip all orders, of several one each.
+    """
     order = torch.from_numpy(rows).to(batch.word_ids.device)
     if hasattr(model, "reorder"):
         output = model.reorder(batch, order)
     else:
-        output = model(replace(batch, video=frame_order.move(batch.video, order)))
+        each = batch.take(frame_order.whose(len(batch), order).tolist())
+        output = model(replace(each, video=frame_order.move(batch.video, order)))
     if output.order_logits is not None:
         return log_before(output.order_logits.double().log_softmax(dim=-1).cpu().numpy())
     relations = needs(model, output, "relation_logits", "order").double()

@@ -29,7 +29,7 @@ PRETRAINING = Pretraining(
             spotlight=1.0,
         ),
         "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3, "inputs": FEW}),
-        "verbs, more frames": Stage(4500, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.9, bf16=True),
+        "verbs, more frames": Stage(4000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.9, bf16=True),
     },
     group=1,
     drop=0.0,

@@ -38,8 +38,8 @@ PRETRAINING = Pretraining(
         "at 30 % (15 % each)",
         "two lines of a video are taken out (five); moments weigh 0.2 and are always asked (0.01, in a fifth of "
         "the steps); the 8 hardest wrong answers weigh more, after the first stage (20, after 20,000 steps)",
-        "all objectives in each step, weighted as often as the paper draws them, order twice as much in the second "
-        "stage (one a step)",
+        "all objectives in each step, weighted as often as the paper draws them, order twice as much from the second "
+        "stage on (one a step)",
         "lr 1.2e-3, 1e-3 and 8e-4, each stage with warm-up and cosine, weight decay 0.05, batches of 32 (3e-5, 512)",
         "3 % of clips dropped, no dropout (none, 0.1): scenes are told anew each time",
     ),
