@@ -1,10 +1,12 @@
 """Exercises: right answers pass, and every miss says what it shows instead."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from toy_order import Blind, Judge, Placer, stairs, story_words
 
 from vtexplore.course import EXERCISES, check
 from vtexplore.errors import ConfigError
@@ -17,6 +19,8 @@ from vtexplore.probes.forecast import ForecastResult
 from vtexplore.probes.masking import masking
 from vtexplore.probes.match import MatchResult
 from vtexplore.probes.read_words import ReadWordsResult
+from vtexplore.probes.recover_order import recover_order
+from vtexplore.probes.reorder import reorder
 from vtexplore.probes.retrieve import retrieve
 
 
@@ -184,3 +188,28 @@ def test_clips_that_no_text_tells_apart(toy_answerer: Any, toy_clip: Any) -> Non
     assert check("questions.no_order", same).right
     assert "tells any two" in check("questions.no_order", replace(same, scores=np.eye(2, dtype=np.float32))).why
     assert "told of both" in check("questions.no_order", replace(same, texts=(texts[0], texts[0]))).why
+
+
+def test_an_order_that_costs_nothing(tmp_path: Path) -> None:
+    words = story_words(tmp_path)
+    assert "among the better half" in check("order.no_loss", reorder(Judge(words), stairs())).why
+    assert "blind to order" in check("order.no_loss", reorder(Blind(words), stairs())).why
+    assert check("order.no_loss", reorder(Judge(words), stairs((0.7, 0.5, 0.3, 0.1)))).right
+
+
+def test_motion_is_not_order(tmp_path: Path) -> None:
+    frames = reorder(Judge(story_words(tmp_path)), stairs())
+    tubelets = replace(frames, what="tubelets")
+    assert "costs as well" in check("order.motion", (frames, tubelets)).why
+    assert check("order.motion", (frames, replace(tubelets, scores=tubelets.scores * 0))).right
+    assert "what='frames'" in check("order.motion", (frames, frames)).why
+    assert "two clips" in check("order.motion", (frames, replace(tubelets, clip="another"))).why
+
+
+def test_films_put_in_order(tmp_path: Path) -> None:
+    words = story_words(tmp_path)
+    films = [stairs(name="one"), stairs((0.2, 0.3, 0.6, 0.9), name="two")]
+    assert check("order.in_order", recover_order(Placer(words), films)).right
+    assert "by luck" in check("order.in_order", recover_order(Placer(words, frames=2), films[:1])).why
+    assert "what came where" in check("order.in_order", recover_order(Placer(words, knows=False), films)).why
+    assert "look the same" in check("order.in_order", recover_order(Judge(words), stairs((0.1, 0.1, 0.5, 0.9)))).why

@@ -152,8 +152,7 @@ class HERO(nn.Module):
         """Where bound frames belong that changed places: ``order`` [order, frame], all of one clip or one of each."""
         video = self.see(batch)
         moved = frame_order.move(self.bind(video, self.hear(batch, video)), order)
-        shown = video.take(frame_order.whose(len(batch), order))
-        return Output(order_logits=self.order_head(self.watch(shown, moved)))
+        return Output(order_logits=self.order_head(self.watch(video.take(frame_order.whose(len(batch), order)), moved)))
 
     def loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Hidden words, hidden frames, frames that changed places, lines that look for their moment and video."""
