@@ -26,7 +26,7 @@ lab: $(STAMP) ## the notebooks in JupyterLab
 	@$(PY) -m jupyter lab notebooks $(ARGS)
 
 test: $(STAMP) ## all tests; one of them: make test ARGS="tests/test_house.py"
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## style and types, changes nothing
 	@$(PY) -m ruff check .
