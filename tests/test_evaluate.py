@@ -11,7 +11,8 @@ from fresh import fresh
 from torch import Tensor
 
 from vtexplore import registry
-from vtexplore.evaluate import evaluate
+from vtexplore.errors import ConfigError
+from vtexplore.evaluate import beside, evaluate
 from vtexplore.measures import questions
 from vtexplore.measures.tally import Tally
 from vtexplore.models.violet import VIOLET  # the family whose heads the oracle imitates
@@ -124,3 +125,16 @@ def test_processes_share_the_parts_and_find_the_same() -> None:
     parts = ("words", "matching", "grounding")
     alone, shared = (evaluate(name, n=8, seed=3, parts=parts, quiet=True, processes=p) for p in (1, 2))
     assert alone.to_dict() == shared.to_dict()
+
+
+def test_a_part_measured_again_leaves_the_others_as_they_were() -> None:
+    of = {"model": "x", "weights": "a", "seed": 1, "clips": 9, "split": "heldout"}
+    old = of | {"rates": {"words": 1, "order": 2}, "grounding_head": {"head": 3}}
+    new = of | {"rates": {"order": 4}, "grounding_head": {}}
+    assert beside(old, new) == of | {"rates": {"words": 1, "order": 4}, "grounding_head": {"head": 3}}
+    assert beside({}, new) == new and beside(old | {"weights": "b"}, new) == new
+
+
+def test_an_unknown_part_is_named() -> None:
+    with pytest.raises(ConfigError, match="no part 'verbs'.*retrieval"):
+        evaluate(FAMILY, n=8, parts=("verbs",))

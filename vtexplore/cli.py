@@ -290,6 +290,7 @@ def evaluate(
     n: Annotated[int, typer.Option("--n", min=1, help="How many clips.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Which clips.")] = 1,
     store: Annotated[bool, typer.Option("--store", help="Write what was found into the miniature's card.")] = False,
+    parts: Annotated[list[str] | None, typer.Option("--part", help="Only this; may be given several times.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -299,9 +300,10 @@ def evaluate(
     Example:
       vtexplore evaluate violet --n 2000 --seed 1 --json
     """
+    from vtexplore.evaluate import PARTS
     from vtexplore.evaluate import evaluate as measure
 
-    found = measure(name, n=n, seed=seed, processes=processes)
+    found = measure(name, n=n, seed=seed, parts=tuple(parts or PARTS), processes=processes)
     if store:
         found.store()
     if as_json:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from vtexplore.assets import find
+from vtexplore.errors import ConfigError
 from vtexplore.files import writing
 from vtexplore.measures import cloze, forecasting, questions, retrieval
 from vtexplore.measures.looks import SHOWN, Looks, ask, looks_of, texts_beside
@@ -56,10 +57,14 @@ class Evaluation:
         }
 
     def store(self) -> None:
-        """Write all of it into the miniature's card, and the grounding head where probes look for it."""
+        """Write all of it into the miniature's card, and the grounding head where probes look for it.
+
+        What the card has of other parts stays, if it was measured on the same weights and clips.
+        """
         path = find(f"miniatures/{self.model}.json")
-        found = {"heldout": self.to_dict(), "grounding_head": self.grounding_head}
-        card = json.loads(path.read_text("utf-8")) | found
+        card = json.loads(path.read_text("utf-8"))
+        card["heldout"] = beside(card.get("heldout", {}), self.to_dict())
+        card["grounding_head"] = card["heldout"]["grounding_head"]
         with writing(path) as partial:
             partial.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
@@ -78,6 +83,14 @@ class Evaluation:
                 for kind, place in head.get("questions", {}).items()
             ]
         return "\n".join([about, *lines])
+
+
+def beside(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What was measured anew, beside the other parts of the old if it is about the same weights and clips."""
+    if any(old.get(k) != new[k] for k in ("model", "weights", "seed", "clips", "split")):
+        return new
+    head = new["grounding_head"] or old["grounding_head"]
+    return new | {"rates": old["rates"] | new["rates"], "grounding_head": head}
 
 
 PARTS = ("words", "matching", "retrieval", "questions", "order", "moments", "cloze", "forecasting", "grounding")
@@ -103,10 +116,13 @@ def evaluate(
     Of who reads video in words: cloze, the shape and the verb in the gaps of a sentence; forecasting, which visual word
     comes next in longer videos.
 
-    ``processes`` share the parts of a miniature that is shipped; the figures are the same, part by part.
+    ``processes`` share the parts of a miniature that is shipped; the figures are the same, part by part. Raises
+    ``ConfigError`` for a part that is not one of ``PARTS``.
     """
     from tqdm.auto import tqdm
 
+    if unknown := set(parts) - set(PARTS):
+        raise ConfigError(f"There is no part {sorted(unknown)[0]!r} to measure; there are {', '.join(PARTS)}.")
     if processes > 1 and model is None and len(parts) > 1:
         return _side_by_side(name, n, seed, parts, quiet, processes)
     model = load(name) if model is None else model
