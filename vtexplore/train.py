@@ -119,7 +119,7 @@ def fit(task: Task, recipe: Recipe, folder: Path, *, workers: int | None = None,
     from accelerate import Accelerator
     from accelerate.utils import send_to_device
 
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if recipe.bf16 else "no")
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
     if recipe.batch % world:
         raise ConfigError(f"a batch of {recipe.batch} cannot be shared by {world} processes equally")
@@ -144,7 +144,7 @@ def fit(task: Task, recipe: Recipe, folder: Path, *, workers: int | None = None,
         torch.manual_seed(seed)  # dropout
         generator.manual_seed(seed)
         task.progress = step / recipe.steps
-        with accelerator.autocast():
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):  # accelerate's is fixed for a process
             losses = task.losses(send_to_device(data, device), generator)
         total = task.total(losses)
         optimizer.zero_grad(set_to_none=True)

@@ -22,6 +22,10 @@ PRETRAINING = Pretraining(
             2000, 1e-3, 32, weight=DRAWN | {"order": 2.0}, slow=FROZEN, rates=RATES, pool=2_500, scripts=0.7,
             lengths=(3, 4, 6, 8), drift_s=0.5, settings={"hardest": 8},
         ),
+        "both": Stage(
+            900, 8e-4, 32, weight=DRAWN | {"order": 2.0}, slow=FROZEN, rates=RATES, pool=4_000, scripts=0.4,
+            lengths=(2, 3, 4, 6, 8), drift_s=0.5, settings={"hardest": 8}, bf16=True,
+        ),
     },
     group=1,
     drop=0.03,
