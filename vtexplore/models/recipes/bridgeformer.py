@@ -29,7 +29,7 @@ PRETRAINING = Pretraining(
             spotlight=1.0,
         ),
         "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3, "inputs": FEW}),
-        "verbs, more frames": Stage(4000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.9, bf16=True),
+        "verbs, more frames": Stage(2600, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.95, bf16=True),
     },
     group=1,
     drop=0.0,
@@ -39,7 +39,7 @@ PRETRAINING = Pretraining(
         "the text encoder has the token types of the one that it starts from (DistilBERT has none)",
         "the video encoder starts from the world's labels: of each place, and of whole pictures (from ImageNet's)",
         "8 frames, in the last stage, at fixed times: an event lasts 1.5 s (4, at random ones)",
-        "in the last stage only patches that hold an object are looked at, in nine steps of ten (all, always)",
+        "in the last stage only patches that hold an object are looked at, in 95 steps of 100 (all, always)",
         "three in ten questions of the last stages ask for nouns, or they are forgotten (none)",
         "a verb phrase holds the direction, colour or place that goes with the verb: without them, slides could be "
         "told apart by the words that are left (single verbs)",
