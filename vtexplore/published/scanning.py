@@ -72,6 +72,8 @@ def scan_zip(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
+            if any(i.filename.endswith("/constants.pkl") or "/code/" in i.filename for i in infos):
+                raise WeightsError(_TORCHSCRIPT.format(path.name))
             if len({i.filename for i in infos}) < len(infos):
                 refuse("holds two entries of one name")
             if any(i.compress_type != zipfile.ZIP_STORED or i.flag_bits & 1 for i in infos):
@@ -79,8 +81,6 @@ def scan_zip(path: Path) -> set[str]:
             if sum(i.file_size for i in infos) > path.stat().st_size:
                 refuse("claims to hold more than its own length")
             sizes = {i.filename: i.file_size for i in infos}
-            if any(name.endswith("/constants.pkl") or "/code/" in name for name in sizes):
-                raise WeightsError(_TORCHSCRIPT.format(path.name))
             pickles = [name for name in sizes if name.endswith("/data.pkl") and name.count("/") == 1]
             if len(pickles) != 1:
                 refuse("is an archive, but not one of torch (no data.pkl)")
@@ -115,8 +115,6 @@ def scan_legacy(path: Path) -> set[str]:
 
 
 _MAGIC = 0x1950A86A20F9469CFC6C
-
-
 Refuse = Callable[[str], None]
 
 
