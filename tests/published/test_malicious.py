@@ -237,6 +237,14 @@ def test_nothing_runs_and_one_sentence_says_why(kind: str, tmp_path: Path) -> No
     assert "\n" not in told and len(told) < 400
 
 
+def test_the_canary_dies_where_files_are_trusted(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    path = saved(tmp_path / "evil.pt", {"a": Evil(os.system, f"echo dead > {watch.canary}")})
+    with pytest.raises(AssertionError, match=r"os\.system"), watch:
+        torch.load(path, weights_only=False)
+    assert watch.canary.read_text() == "dead\n"
+
+
 def test_the_files_by_hand_are_read_when_they_are_honest(tmp_path: Path) -> None:
     """Otherwise the tests above would refuse them for their form."""
     for path in (archive(tmp_path / "a.pt", tensor()), legacy(tmp_path / "b.pt", _old(tensor()))):

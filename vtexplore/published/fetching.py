@@ -143,37 +143,39 @@ def from_hub(address: str) -> Path:
     Raises ``WeightsError`` for an address that is none, or several files to choose from, or no network.
     """
     import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     parts = _HUB.fullmatch(address)
     if not parts:
         raise WeightsError(f"{address!r} is no address of a hub; that is hub:owner/name, or hub:owner/name:file.")
     repo, file, revision = parts["repo"], parts["file"], parts["revision"]
     try:
-        if file is None:
-            file = _weights_of(address, _files(repo, revision))
+        file = file or _weights_of(address, _files(repo, revision))
         return Path(huggingface_hub.hf_hub_download(repo, file, revision=revision))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+    except WeightsError:
+        raise
+    except LocalEntryNotFoundError as error:
         raise WeightsError(
             f"{address} is not on this machine, and the hub cannot be reached: fetch it where there is a network "
-            f"(`huggingface-cli download {repo}`), or give the path of a file."
+            f"(`hf download {repo}`), or give the path of a file."
         ) from error
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise WeightsError(f"{address} could not be fetched: {str(error).strip().splitlines()[0]}") from error
+    except Exception as error:  # whatever the hub, or the network, answers
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"{address} could not be fetched: {why[:200]}") from error
 
 
 def _files(repo: str, revision: str | None) -> list[str]:
     """The files of a repository; without network, those that were fetched before."""
     import huggingface_hub
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError
 
-    if not offline():
-        return list(huggingface_hub.list_repo_files(repo, revision=revision))
     try:
-        folder = Path(huggingface_hub.snapshot_download(repo, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
+        return list(huggingface_hub.list_repo_files(repo, revision=revision))
+    except HfHubHTTPError:  # the hub answered: there is no such repository
         raise
-    return [p.relative_to(folder).as_posix() for p in folder.rglob("*")]
+    except Exception:  # no network, or none wanted
+        folder = Path(huggingface_hub.snapshot_download(repo, revision=revision, local_files_only=True))
+        return [p.relative_to(folder).as_posix() for p in folder.rglob("*")]
 
 
 def _weights_of(address: str, files: Sequence[str]) -> str:
