@@ -62,7 +62,7 @@ def test_what_a_family_would_use_of_a_file(tmp_path: Path) -> None:
     report = json.loads(run("weights", "s3d", "--file", tmp_path / "s3d.pt", "--json")[1])
     assert report["missing"] == [] and report["files"] == {"s3d.pt": "Kinetics"}
     code, out, err = run("weights", "hero", "--file", tmp_path / "s3d.pt")
-    assert (code, out) == (2, "") and "arranged as no published file of HERO" in err
+    assert (code, out) == (2, "") and "s3d.pt is a file of S3D, not of HERO" in err
 
 
 def test_a_pickle_becomes_safetensors(tmp_path: Path) -> None:

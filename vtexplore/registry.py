@@ -20,13 +20,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from vtexplore.assets import find
-from vtexplore.errors import AssetError, ConfigError
+from vtexplore.errors import AssetError, ConfigError, WeightsError
 from vtexplore.types import Inputs
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from vtexplore.published.layout import Published
+    from vtexplore.published.layout import Layout, Published
     from vtexplore.published.reading import Contents
 
 _PAGES = Path(__file__).parent / "models"
@@ -211,7 +211,7 @@ def _load_published(name: str, size: str | None, device: Any, weights: Weights) 
 
     known = published(name)
     contents = _contents(known, weights)
-    layouts = [filling.recognise(c, known) for c in contents]
+    layouts = [_layout(c, known) for c in contents]
     whole, settings = filling.settings_of(layouts, [c.name for c in contents])
     if size not in (None, whole.size):
         raise ConfigError(f"These files are of size {whole.size!r}, not {size!r}. Leave size out.")
@@ -231,13 +231,30 @@ def backbone(name: str, device: Any = "cpu", weights: Weights = "published") -> 
 
     known = published(name)
     (contents, *more) = _contents(known, weights)
-    layout = filling.recognise(contents, known)
+    layout = _layout(contents, known)
     if layout.build is None or more:
         raise ConfigError(f"{name} is a family, or these are several files. Use load({name!r}, weights=…).")
     model = layout.build().eval()
     report = filling.fill(model, [(layout, contents)])
     _tell(model, weights_hash=report.sha256, card={"report": report.to_dict()}, report=report)
     return model.to(device)
+
+
+def _layout(contents: Contents, known: Published) -> Layout:
+    """How a file is arranged; if it is another's, the error says whose."""
+    from vtexplore.published.filling import recognise
+
+    try:
+        return recognise(contents, known)
+    except WeightsError:
+        for other in map(published, publications()):
+            if any(layout.fits(contents.shapes) for layout in other.layouts):
+                verb = "load" if other.name in names() else "backbone"
+                raise WeightsError(
+                    f"{contents.name} is a file of {other.title}, not of {known.title}: "
+                    f"use registry.{verb}({other.name!r}, weights={contents.name!r})."
+                ) from None
+        raise
 
 
 def _contents(known: Published, weights: Weights) -> list[Contents]:

@@ -150,6 +150,21 @@ def test_every_familys_files_are_explained_without_network(name: str, monkeypatc
         assert file.why or (file.at or "drive.google.com" in str(e.value) or file.by_hand[1:] in str(e.value))
 
 
+def test_a_file_in_the_cache_is_loaded_by_its_name() -> None:
+    import stand_ins
+
+    tensors = stand_ins.tensors_of("s3d_kinetics")
+    cache().mkdir(parents=True)
+    stand_ins.write(cache() / "S3D_kinetics400.pt", "s3d_kinetics", tensors)
+    model: Any = registry.backbone("s3d", weights="S3D_kinetics400.pt")
+    assert torch.equal(model.classify.weight, tensors["fc.0.weight"])
+    assert model.weights_hash == hashlib.sha256((cache() / "S3D_kinetics400.pt").read_bytes()).hexdigest()
+    with pytest.raises(
+        WeightsError, match=r"S3D_kinetics400\.pt is a file of S3D, not of VIOLET: use registry\.backbone"
+    ):
+        registry.load("violet", weights=cache() / "S3D_kinetics400.pt")
+
+
 def test_paths_addresses_and_several() -> None:
     assert find_all(toys(), ["x/a.pt", Path("b.pt")]) == [Path("x/a.pt"), Path("b.pt")]
     assert find_all(toys(), "b.pt") == [Path("b.pt")]

@@ -60,7 +60,7 @@ def recognise(contents: Contents, known: Published) -> Layout:
     arranged = "; ".join(layout.name for layout in known.layouts) or "none is known"
     raise WeightsError(
         f"{contents.name} ({len(contents.tensors)} tensors: {_some(list(contents.tensors), 2)}) is arranged as no "
-        f"published file of {known.title} ({arranged}). Is it another family's?"
+        f"published file of {known.title} ({arranged})."
     )
 
 
