@@ -108,6 +108,12 @@ def tensor(count: int = 8, size: tuple[int, ...] = (8,), stride: tuple[int, ...]
     return b"\x80\x02}" + whole("a") + b"ctorch._utils\n_rebuild_tensor_v2\n" + arguments + b"Rs."
 
 
+def _pid(key: str, count: int) -> bytes:
+    parts = (pickle.dumps(v, 2)[2:-1] for v in ("storage", key, "cpu", count))
+    kind, *rest = parts
+    return b"(" + kind + b"ctorch\nFloatStorage\n" + b"".join(rest) + b"NtQ"
+
+
 def header(told: dict[str, Any], data: bytes = bytes(32), length: int | None = None) -> bytes:
     text = json.dumps(told).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
@@ -193,6 +199,10 @@ KINDS: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "terabytes of numbers": (lambda p, c: archive(p, tensor(10**13)), "claims 40,000,000,000,000 bytes"),
     "less numbers than none": (lambda p, c: archive(p, tensor(-1)), "no known kind"),
     "terabytes of numbers, before 1.6": (lambda p, c: legacy(p, tensor(10**13)), "claims 40,000,000,000,000 bytes"),
+    "a storage many times over, before 1.6": (
+        lambda p, c: legacy(p, b"\x80\x02]" + b"".join(_pid(str(i), 40) + b"a" for i in range(9)) + b"."),
+        "claims more bytes for its tensors than it has",
+    ),
     "one number a million times": (lambda p, c: archive(p, tensor(8, (1000, 1000), (0, 0))), "claims more numbers"),
     "more numbers than there are": (lambda p, c: archive(p, tensor(8, (9,))), "cannot be loaded"),
     "a memo without end": (lambda p, c: archive(p, b"\x80\x02}r\xff\xff\xff\xff."), "holds no tensors"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch.hub
+from filelock import FileLock
 
 from vtexplore.errors import WeightsError
 from vtexplore.published.layout import File, Published
@@ -99,8 +100,6 @@ def fetch(url: str, path: Path) -> Path:
 
     Raises ``WeightsError`` if the host cannot be reached, or breaks off.
     """
-    from tqdm import tqdm
-
     if path.is_file():
         return path
     if offline():
@@ -108,29 +107,39 @@ def fetch(url: str, path: Path) -> Path:
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        there = partial.stat().st_size if partial.exists() else 0
-        request = urllib.request.Request(url, headers={"User-Agent": "vtexplore"})
-        if there:
-            request.add_header("Range", f"bytes={there}-")
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-            there = there if answer.status == 206 else 0  # a host that cannot go on begins again
-            length = answer.headers.get("Content-Length")
-            total = there + int(length) if length else None
-            bar = tqdm(total=total, initial=there, unit="B", unit_scale=True, desc=path.name)
-            with bar, partial.open("ab" if there else "wb") as out:
-                while piece := answer.read(_CHUNK):
-                    out.write(piece)
-                    bar.update(len(piece))
-        if total is not None and partial.stat().st_size != total:
-            raise OSError(f"{partial.stat().st_size:,} of {total:,} bytes came")
+        with FileLock(f"{partial}.lock"):  # of several processes, one fetches
+            if not path.is_file():
+                _receive(url, partial)
+                partial.replace(path)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # all of it had come, or it is another file by now
             partial.unlink(missing_ok=True)
         raise WeightsError(_unreachable(path, url, f"HTTP {error.code}")) from error
     except (OSError, ValueError) as error:
         raise WeightsError(_unreachable(path, url, str(getattr(error, "reason", error)))) from error
-    partial.replace(path)
     return path
+
+
+def _receive(url: str, partial: Path) -> None:
+    """Append to ``partial`` what it has not got yet; ``OSError`` if less comes than was told."""
+    from tqdm import tqdm
+
+    there = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "vtexplore"})
+    if there:
+        request.add_header("Range", f"bytes={there}-")
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+        there = there if answer.status == 206 else 0  # a host that cannot go on begins again
+        length = answer.headers.get("Content-Length")
+        total = there + int(length) if length else None
+        name = partial.name.removesuffix(".partial")
+        bar = tqdm(total=total, initial=there, unit="B", unit_scale=True, desc=name)
+        with bar, partial.open("ab" if there else "wb") as out:
+            while piece := answer.read(_CHUNK):
+                out.write(piece)
+                bar.update(len(piece))
+    if total is not None and (came := partial.stat().st_size) != total:
+        raise OSError(f"{came:,} of {total:,} bytes came")
 
 
 def _unreachable(path: Path, url: str, why: str) -> str:

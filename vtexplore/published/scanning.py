@@ -90,7 +90,7 @@ def scan_zip(path: Path) -> set[str]:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, UnicodeError) as error:
         raise WeightsError(f"{path.name} is a damaged archive ({error}). Download it again.") from error
     folder = pickles[0].removesuffix("data.pkl")
-    return _scan(io.BytesIO(data), refuse, lambda key: sizes.get(f"{folder}data/{key}", -1))[0]
+    return _scan(io.BytesIO(data), refuse, lambda key: sizes.get(f"{folder}data/{key}", -1), path.stat().st_size)[0]
 
 
 _TORCHSCRIPT = (
@@ -107,7 +107,7 @@ def scan_legacy(path: Path) -> set[str]:
         file = io.BytesIO(raw.read(PICKLE_BYTES))
     named: set[str] = set()
     for number in range(5):  # a magic number, a version, the machine, the object, the order of its numbers
-        found, value = _scan(file, refuse, lambda _: length)  # all that is known is that they fit into the file
+        found, value = _scan(file, refuse, lambda _: length, length)  # all that is known is that they fit into the file
         named |= found
         if number == 0 and value != _MAGIC:
             refuse("is a pickle, but not one of torch")
@@ -122,16 +122,16 @@ def _refuse(path: Path, what: str) -> None:
     raise WeightsError(f"{path.name} {what}; it was not loaded. Get the file again, from its authors.")
 
 
-def _scan(file: io.BytesIO, refuse: Refuse, room: Callable[[str], int]) -> tuple[set[str], Any]:
+def _scan(file: io.BytesIO, refuse: Refuse, room: Callable[[str], int], length: int) -> tuple[set[str], Any]:
     """Check one pickle, leaving ``file`` behind it: the names that are stood in for, and what it would build.
 
-    ``room``: bytes that the file holds of a storage.
+    ``room``: bytes that the file holds of a storage; ``length``: of all that it holds.
     """
     start, named, value = file.tell(), set[str](), None
     try:
         named = _names(file, refuse)
         file.seek(start)
-        value = _DryRun(file, room).load()
+        value = _DryRun(file, room, length).load()
     except WeightsError:
         raise
     except _Dishonest as error:
@@ -170,9 +170,10 @@ class _DryRun(pickle._Unpickler):  # the one in Python: its memo is a dictionary
     stack: list[Any]
     dispatch = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, file: io.BytesIO, room: Callable[[str], int]) -> None:
+    def __init__(self, file: io.BytesIO, room: Callable[[str], int], length: int) -> None:
         super().__init__(file, encoding="utf-8")
-        self.room = room
+        self.room, self.left = room, length
+        self.counted: set[tuple[str, int]] = set()
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in, whatever is asked for."""
@@ -192,6 +193,11 @@ class _DryRun(pickle._Unpickler):  # the one in Python: its memo is a dictionary
             raise _Dishonest("describes numbers of no known kind")
         if count * STORAGES[kind] > self.room(key):
             raise _Dishonest(f"claims {count * STORAGES[kind]:,} bytes for one tensor, more than it holds")
+        if (key, count) not in self.counted:  # many tensors may have the same numbers
+            self.counted.add((key, count))
+            self.left -= count * STORAGES[kind]
+        if self.left < 0:
+            raise _Dishonest("claims more bytes for its tensors than it has")
         return StandIn()
 
     def load_setitem(self) -> None:
