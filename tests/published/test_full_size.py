@@ -27,9 +27,12 @@ BACKBONES = [name for name in registry.publications() if name not in registry.na
 
 
 @pytest.fixture(autouse=True)
-def _no_gradients() -> Iterator[None]:
+def _no_gradients(tmp_path: Path) -> Iterator[None]:
+    """Nor a gigabyte left behind."""
     with torch.no_grad():
         yield
+    for path in tmp_path.glob("*.pt"):
+        path.unlink()
 
 
 def written(folder: Path, manifest: str, seed: int = 0) -> tuple[Path, dict[str, Tensor]]:
