@@ -21,12 +21,12 @@ PACKAGE = ROOT / "vtexplore"
 # From the ground up. A room imports from its own floor and from those below it, never from above.
 FLOORS = (
     {"errors", "assets", "files", "statistics", "types"},
-    {"blocks", "objectives", "data", "world", "registry", "weights", "visual_words"},
+    {"blocks", "objectives", "data", "world", "registry", "weights", "published", "visual_words"},
     {"models", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
     {"probes", "measures", "evaluate", "many"},
     {"views"},
     {"widgets"},
-    {"cli", "cli_many", "cli_order", "cli_why", "cli_words", "terminal", "tour", "course", "readme"},
+    {"cli", "cli_many", "cli_order", "cli_weights", "cli_why", "cli_words", "terminal", "tour", "course", "readme"},
 )
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -329,5 +329,6 @@ def _fields(inputs: Any) -> dict[str, Any]:
 
 import vtexplore.cli_many  # noqa: E402, F401 (their commands stand after these)
 import vtexplore.cli_order  # noqa: E402, F401
+import vtexplore.cli_weights  # noqa: E402, F401
 import vtexplore.cli_why  # noqa: E402, F401
 import vtexplore.cli_words  # noqa: E402, F401

@@ -4,13 +4,14 @@ names()                          what there is
 family("violet")                 one page's ``FAMILY``, imported only now
 build("violet", "published")     a model with fresh weights, on any device ("meta" costs nothing)
 load("violet")                   the miniature that is shipped
+load("violet", weights="…")      the weights that its authors publish: "published", a path, hub:owner/name
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
@@ -19,11 +20,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from vtexplore.assets import find
-from vtexplore.errors import AssetError, ConfigError
+from vtexplore.errors import AssetError, ConfigError, WeightsError
 from vtexplore.types import Inputs
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from vtexplore.published.layout import Layout, Published
+    from vtexplore.published.reading import Contents
 
 _PAGES = Path(__file__).parent / "models"
 
@@ -172,21 +176,109 @@ def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) 
     return model
 
 
-def load(name: str, size: str = "mini", device: Any = "cpu") -> nn.Module:
-    """A family with the weights that come with vtexplore, in evaluation mode, with their ``card``; see ``build``.
+Weights = str | Path | Sequence[str | Path]
+"""Whose: "published", a path, hub:owner/name, an address; or several that go together."""
 
-    Raises ``ConfigError`` for an unknown name or size, ``AssetError`` if no weights are shipped for it.
+
+def load(name: str, size: str | None = None, device: Any = "cpu", weights: Weights | None = None) -> nn.Module:
+    """A family with trained weights, in evaluation mode, with their ``card``; see ``build``.
+
+    ``weights`` None: the miniature that comes with vtexplore. "published": what the authors published, fetched or
+    found in the usual cache; a path, "hub:owner/name", an address or several of them: such files from there. Then
+    the files say the size, and the card what became of each tensor ("report"). Raises ``ConfigError`` for an unknown
+    name or size, ``AssetError`` if no weights are shipped, ``WeightsError`` for files that are not there or do not fit.
     """
-    from vtexplore.weights import load_miniature
-
     page = family(name)
+    if weights is not None:
+        return _load_published(name, size, device, weights)
+    size = size or "mini"
     if size != "mini":
-        raise ConfigError(f"Only miniatures are shipped; build({name!r}, {size!r}) gives that size without weights.")
+        raise ConfigError(
+            f"Only miniatures are shipped; load({name!r}, weights='published') takes the authors' weights, "
+            f"build({name!r}, {size!r}) gives that size without any."
+        )
     if not shipped(name):
         raise AssetError(f"No miniature of {name} comes with this vtexplore. Make it: vtexplore train {name}")
+    from vtexplore.weights import load_miniature
+
     model = build(name, size)
     _tell(model, weights_hash=load_miniature(model, name, page.parts), card=card(name))
     return model.to(device)
+
+
+def _load_published(name: str, size: str | None, device: Any, weights: Weights) -> nn.Module:
+    from vtexplore.published import filling
+
+    known = published(name)
+    contents = _contents(known, weights)
+    layouts = [_layout(c, known) for c in contents]
+    whole, settings = filling.settings_of(layouts, [c.name for c in contents])
+    if size not in (None, whole.size):
+        raise ConfigError(f"These files are of size {whole.size!r}, not {size!r}. Leave size out.")
+    model = build(name, whole.size, **settings)
+    report = filling.fill(model, list(zip(layouts, contents)))
+    filling.silenced(model, report.silent)
+    _tell(model, weights_hash=report.sha256, card={"report": report.to_dict()}, report=report)
+    return model.to(device)
+
+
+def backbone(name: str, device: Any = "cpu", weights: Weights = "published") -> nn.Module:
+    """A part that several families share, as its authors trained it, in evaluation mode: s3d, video_swin.
+
+    ``weights``: as for ``load``. It carries ``weights_hash`` and ``card``. Raises as ``load`` does.
+    """
+    from vtexplore.published import filling
+
+    known = published(name)
+    (contents, *more) = _contents(known, weights)
+    layout = _layout(contents, known)
+    if layout.build is None or more:
+        raise ConfigError(f"{name} is a family, or these are several files. Use load({name!r}, weights=…).")
+    model = layout.build().eval()
+    report = filling.fill(model, [(layout, contents)])
+    _tell(model, weights_hash=report.sha256, card={"report": report.to_dict()}, report=report)
+    return model.to(device)
+
+
+def _layout(contents: Contents, known: Published) -> Layout:
+    """How a file is arranged; if it is another's, the error says whose."""
+    from vtexplore.published.filling import recognise
+
+    try:
+        return recognise(contents, known)
+    except WeightsError:
+        for other in map(published, publications()):
+            if any(layout.fits(contents.shapes) for layout in other.layouts):
+                verb = "load" if other.name in names() else "backbone"
+                raise WeightsError(
+                    f"{contents.name} is a file of {other.title}, not of {known.title}: "
+                    f"use registry.{verb}({other.name!r}, weights={contents.name!r})."
+                ) from None
+        raise
+
+
+def _contents(known: Published, weights: Weights) -> list[Contents]:
+    """The files that are meant, read."""
+    from vtexplore.published.fetching import find_all
+    from vtexplore.published.reading import read
+
+    return [read(path) for path in find_all(known, weights)]
+
+
+def publications() -> tuple[str, ...]:
+    """Families and backbones of whose published weights something is known."""
+    return tuple(sorted(p.stem for p in (_PAGES / "published").glob("[a-z]*.py")))
+
+
+def published(name: str) -> Published:
+    """What is known of a family's, or a backbone's, published weights: ``models/published/<name>.py``.
+
+    Raises ``ConfigError`` if nothing is.
+    """
+    if name not in publications():
+        raise ConfigError(f"Nothing is known of published weights of {name!r}, only of {', '.join(publications())}.")
+    known: Published = import_module(f"vtexplore.models.published.{name}").PUBLISHED
+    return known
 
 
 def _tell(model: nn.Module, **what: Any) -> None:

@@ -58,7 +58,7 @@ def golden(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str
     asked = model.encoder.states(model.words(question))
     with listening(listener):
         seen = model.video.states(pixels)
-        bridge = model.ask(seen, asked)
+        bridge = model.ask(seen, asked, pixels.shape[1])
     told, answers = model.text(text), model.text(answer)
     video, words = model.embed_video(seen[-1]), model.embed_text(told)
     single = model.embed_video(model.video.states(pixels[:, :1])[-1])
