@@ -47,7 +47,7 @@ def test_the_bytes_are_what_the_page_cuts_up(bench: Bench) -> None:
     scene, sent = bench.scene(), bench.numbers()
     lines = sum(look["heads"] for look in scene["looks"]) * len(scene["words"])
     patches = int(np.prod(scene["grid"]))
-    assert len(sent) == 4 * lines * (1 + len(scene["statistics"])) + 2048 + lines * patches
+    assert len(sent) == 4 * lines * (1 + len(scene["statistics"])) + 3072 + lines * patches
     tops = np.frombuffer(sent, "<f4", lines).reshape(-1, len(scene["words"]))
     rows = np.frombuffer(sent, np.uint8, offset=len(sent) - lines * patches).reshape(*tops.shape, patches)
     look = next(look for look in scene["looks"] if look["site"] == "layers.1")
@@ -103,7 +103,7 @@ def test_another_text_is_another_bench(bench: Bench) -> None:
     assert other.scene()["words"] == ["the", "blue", "square"]
     with pytest.raises(TextError):
         bench.answer({"ask": "text", "text": "  "})
-    with pytest.raises(ConfigError, match="answers fill, order, text"):
+    with pytest.raises(ConfigError, match="answers fill, order, text, explain, square"):
         bench.answer({"ask": "eval"})
 
 

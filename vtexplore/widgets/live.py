@@ -28,7 +28,7 @@ from typing import Any
 from vtexplore.errors import AssetError, VtexploreError
 from vtexplore.types import Clip
 from vtexplore.widgets._joined import SCRIPT, STYLE
-from vtexplore.widgets._sent import Part
+from vtexplore.widgets._sent import Binary, Part
 from vtexplore.widgets.bench import Bench
 from vtexplore.widgets.card import Card
 from vtexplore.widgets.page import page
@@ -77,6 +77,8 @@ class Live(anywidget.AnyWidget):
         if hasattr(answer, "scene"):
             self.parts[at] = answer
             self.send({"number": number, "answer": answer.scene()}, [answer.numbers()])
+        elif isinstance(answer, Binary):
+            self.send({"number": number, "answer": answer.said}, [answer.numbers])
         else:
             self.send({"number": number, "answer": answer})
 
