@@ -100,6 +100,8 @@ test("what is seen is said", () => {
   assert.equal(kit.percent(0.621), "62 %");
   assert.equal(kit.percent(0), "0 %");
   assert.equal(kit.signed(-1.3), "−1.30");
+  assert.equal(kit.precise(-0.005123), "−0.00512");
+  assert.equal(kit.precise(12.345), "+12.3");
 });
 
 test("orders are moved, shuffled, measured and named", () => {

@@ -49,7 +49,9 @@ class Maps:
 
     @property
     def methods(self) -> list[str]:
-        """The methods that may be asked for: all but those that are looks."""
+        """The methods that may be asked for: all but those that are looks; none where nothing can be explained."""
+        if not self.of:
+            return []
         return [name for name in METHODS if name not in LOOKS or (name == "rollout" and name not in self.looks)]
 
     @property

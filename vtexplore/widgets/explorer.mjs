@@ -1,7 +1,7 @@
 // @ts-check
 /** The bench: a clip, a sentence and a model, tied together. Runs without Python on what it already knows. */
 
-import { byFrame, heatOf, moved, numbersOf, orderName, percent, say, shuffled, signed, statisticOf, topOf, wordsOf } from "./kit.mjs";
+import { byFrame, heatOf, moved, numbersOf, orderName, percent, precise, say, shuffled, statisticOf, topOf, wordsOf } from "./kit.mjs";
 import { mapsOf } from "./maps.mjs";
 import { colourBar, h, heads, layer, player, predictions, scoreLine, sentence, strip } from "./parts.mjs";
 import { square } from "./square.mjs";
@@ -43,14 +43,17 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
   };
   const mapNow = () => (state.method ? maps.get(state.method, about(shownWord())) : null);
   /** What lies on the frames: null while a method's map is not here.
-   * @returns {{heat: Float32Array, top: number, signed: boolean, colours: Uint8ClampedArray, even: number} | null} */
+   * @returns {{heat: Float32Array, tops: number[], signed: boolean, colours: Uint8ClampedArray} | null} */
   function overNow() {
     const map = mapNow();
     if (state.method && !map) return null;
     const heat = map ? Float32Array.from(map.heat) : heatOf(scene, numbers, state.look, state.head, shownWord());
     const sides = Boolean(map && map.signed);
     const even = sides ? 0 : scene.even;
-    return { heat, top: topOf(heat, even), signed: sides, colours: sides ? numbers.sides : numbers.heat, even };
+    const size = rows * columns;
+    const whole = topOf(heat, even);
+    const tops = asFilmed.map((f) => (state.each ? topOf(heat.subarray(f * size, (f + 1) * size), even) : whole));
+    return { heat, tops, signed: sides, colours: sides ? numbers.sides : numbers.heat };
   }
 
   // ── parts ──
@@ -87,7 +90,7 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
     const context = canvas.getContext("2d");
     const over = overNow();
     const size = rows * columns;
-    if (context) lay(context, image, over && { ...over, heat: over.heat.subarray(slot * size, (slot + 1) * size) });
+    if (context) lay(context, image, over && { ...over, top: over.tops[slot], heat: over.heat.subarray(slot * size, (slot + 1) * size) });
   });
   const grid = heads(scene, numbers, {
     pick: (look, head) => choose({ look, head, method: null }),
@@ -142,7 +145,7 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
   const scale = h("input", { type: "checkbox", id: `vtx-scale-${++made}` });
   scale.addEventListener("change", () => {
     state.each = scale.checked;
-    paintFrames();
+    paintWord();
   });
   const answers = h("div", { className: "vtx-answers" });
   const score = h("p", { className: "vtx-score", role: "status", "aria-live": "polite" });
@@ -150,12 +153,10 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
   // ── painting ──
   function paintFrames() {
     const over = overNow();
-    const size = rows * columns;
     const asIs = state.order.every((x, i) => x === i);
     // Heat belongs to the frames as filmed: in another order it would be a guess, so it is left out.
     const shown = asIs ? over : null;
-    const tops = asFilmed.map((f) => (over ? topOf(over.heat.subarray(f * size, (f + 1) * size), over.even) : 1));
-    const top = (/** @type {number} */ f) => (over && !state.each ? over.top : tops[f]);
+    const top = (/** @type {number} */ f) => (over ? over.tops[f] : 1);
     const shares = over ? byFrame(scene, over.heat) : asFilmed.map(() => 0);
     const total = shares.reduce((a, b) => a + Math.abs(b), 0) || 1;
     const said = asFilmed.map((i) => `frame ${i + 1}${shown ? `: ${percent(shares[i] / total)} of ${state.method ? "the map" : `the attention of '${scene.words[shownWord()]}'`}` : ""}`);
@@ -163,8 +164,8 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
     saying.textContent = asIs ? sayNow() : `Frames in the order ${state.order.map((x) => x + 1).join(" ")} (${orderName(state.order)}); what is shown on them holds for the clip as filmed.`;
     bar.element.hidden = !shown;
     if (!shown) return;
-    const most = state.each ? "its top" : percent(shown.top);
-    const each = state.each ? `a scale for each frame, whose tops are ${tops.map(percent).join(", ")}` : "one scale for all frames";
+    const most = state.each ? "its top" : percent(shown.tops[0]);
+    const each = state.each ? `a scale for each frame, whose tops are ${shown.tops.map(percent).join(", ")}` : "one scale for all frames";
     bar.show({
       colours: shown.colours,
       ends: shown.signed ? [`−${most} against`, "0", `for +${most}`] : ["0", most],
@@ -181,7 +182,7 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
       return `${say(scene, heat, shownWord())}. ${look.site}, ${head}.`;
     }
     const map = mapNow();
-    if (map) return `What speaks for ${map.what} = ${signed(map.value)}? ${map.said} (${map.how}; words are coloured by what each has to do with it.)`;
+    if (map) return `What speaks for ${map.what} = ${precise(map.value)}? ${map.said} (${map.how}; words are coloured by what each has to do with it.)`;
     if (ask) return "";
     const there = maps.there(state.method).map((name) => (name === "match" ? "the match" : `'${scene.words[Number(name)]}'`));
     const mine = state.of === "word" ? `'${scene.words[shownWord()]}'` : "the match";

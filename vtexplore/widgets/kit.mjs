@@ -231,3 +231,8 @@ export function orderName(order) {
 export function signed(x) {
   return `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`;
 }
+
+/** A number with its sign, to three digits that say something: "−0.00512", "+12.3". @param {number} x */
+export function precise(x) {
+  return `${x < 0 ? "−" : "+"}${Number(Math.abs(x).toPrecision(3))}`;
+}

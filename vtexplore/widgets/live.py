@@ -1,6 +1,6 @@
 """Widgets for notebooks: a picture first, then the thing itself, which hides the picture while it is alive.
 
-    vtexplore.explore(model, clip, "a red circle slides left")
+    vtexplore.explore(model, clip, "a red circle slides left")         or model.explore(clip, …)
     vtexplore.explore(model, clip, text, other_text="a red circle slides right")       two side by side
 
 and, each for one thing,
