@@ -185,3 +185,12 @@ def test_pure_functions_by_node() -> None:
     node = shutil.which("node") or compute_driver_executable()[0]
     done = subprocess.run([node, "--test", str(HERE / "kit.test.mjs")], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_scripts_are_typed() -> None:
+    """By `tsc`, where it is installed: npm install -g typescript."""
+    tsc = shutil.which("tsc")
+    if tsc is None:
+        pytest.skip("tsc is not installed: the types in the comments of the scripts are not checked.")
+    done = subprocess.run([tsc, "-p", str(HERE / "tsconfig.json")], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-4000:]

@@ -157,7 +157,7 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
     // Heat belongs to the frames as filmed: in another order it would be a guess, so it is left out.
     const shown = asIs ? over : null;
     const top = (/** @type {number} */ f) => (over ? over.tops[f] : 1);
-    const shares = over ? byFrame(scene, over.heat) : asFilmed.map(() => 0);
+    const shares = over ? Array.from(byFrame(scene, over.heat)) : asFilmed.map(() => 0);
     const total = shares.reduce((a, b) => a + Math.abs(b), 0) || 1;
     const said = asFilmed.map((i) => `frame ${i + 1}${shown ? `: ${percent(shares[i] / total)} of ${state.method ? "the map" : `the attention of '${scene.words[shownWord()]}'`}` : ""}`);
     film.show(state.order, shown && shown.heat, top, shown && !state.method ? state.patch : null, scene.named[shownWord()], said, over && over.signed ? numbers.sides : null);
