@@ -42,6 +42,9 @@ except ImportError as error:
     raise AssetError("Widgets need anywidget: pip install 'vtexplore[lab]'.") from error
 
 
+ASLEEP = "Above is a picture. With Python behind it, in JupyterLab say, this cell answers to clicks: run it."
+
+
 class Live(anywidget.AnyWidget):
     """One part or several in a notebook.
 
@@ -98,7 +101,7 @@ class Live(anywidget.AnyWidget):
             shown = f'<div class="{self.still}">{picture.html()}<p>{html.escape(picture.alt)}</p></div>'
             display(bundle | {"text/html": shown}, metadata=about, raw=True)
         alive: Any = self._repr_mimebundle_()
-        display(alive[0], raw=True)
+        display(alive[0] | {"text/plain": ASLEEP}, raw=True)
 
 
 class AttentionBrowser(Live):
