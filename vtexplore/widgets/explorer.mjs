@@ -114,7 +114,7 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
     const look = method ? state.look : Number(choice.value);
     choose({ method, look, head: method ? state.head : scene.looks[look].heads > 1 ? -1 : 0 });
   });
-  const names = /** @type {Record<string, string>} */ ({ word: "the chosen word, hidden", match: "the match of clip and text" });
+  const names = /** @type {Record<string, string>} */ ({ word: "this word, hidden", match: "the match" });
   const target = h("select", { "aria-label": "what is to be explained" }, ...asked.of.map((of) => h("option", { value: of, textContent: names[of] })));
   const targeted = h("label", { hidden: true }, "of ", target);
   target.addEventListener("change", () => {
@@ -322,9 +322,15 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
   const shows = (/** @type {string} */ part) => scene.show.includes(part);
   /** @type {HTMLElement[]} */
   const left = shows("heads")
-    ? [h("div", { className: "vtx-row" }, h("label", {}, "layer or method ", choice), targeted, h("label", {}, "heads by ", measure), rowsButton), grid.element, tip, whole.element]
+    ? [
+        h("div", { className: "vtx-row" }, h("label", {}, "layer or method ", choice), targeted),
+        h("div", { className: "vtx-row" }, h("label", {}, "heads by ", measure), rowsButton),
+        grid.element,
+        tip,
+        whole.element,
+      ]
     : [];
-  const right = [...(shows("player") ? [playing.element] : []), answers];
+  const right = [answers, ...(shows("player") ? [playing.element] : [])];
   root.replaceChildren(
     h(
       "section",

@@ -373,7 +373,7 @@ export function predictions(found) {
         h(
           "td",
           {},
-          h("span", { className: `vtx-bar vtx-bar-${Math.min(c, 3)}`, style: { width: `${(100 * p[i]) / most}%` }, "aria-hidden": "true" }),
+          h("span", { className: `vtx-bar vtx-bar-${Math.min(c, 3)}`, style: { width: `${(1.6 * p[i]) / most}em` }, "aria-hidden": "true" }),
           h("span", { className: "vtx-value", textContent: percent(p[i]) }),
         ),
       ),
