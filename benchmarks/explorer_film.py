@@ -74,7 +74,7 @@ class Stage:
         start = self.at
         for i in range(1, steps + 1):
             share = (i / steps) ** 0.6  # slower at the end, as hands are
-            self.at = tuple(a + (b - a) * share for a, b in zip(start, end, strict=True))  # type: ignore[assignment]
+            self.at = tuple(a + (b - a) * share for a, b in zip(start, end, strict=True))
             self.page.mouse.move(*self.at)
             self.page.evaluate(POINT, self.at)
             if i < steps:

@@ -28,8 +28,8 @@ FIGURE_COMMAND = (
 
 FILM = "assets/explorer.gif"
 FILM_SHOWS = (
-    "The explorer at work: words pointed at light up patches of four frames, a head is chosen, then a method; 'left' is "
-    "hidden and found again, and with the frames backwards it becomes 'right'."
+    "The explorer at work: words pointed at light up patches of four frames, a head is chosen, then a method; 'left' "
+    "is hidden and found again, and with the frames backwards it becomes 'right'."
 )
 FILM_COMMAND = "python benchmarks/explorer_film.py"
 
