@@ -38,7 +38,7 @@ format: $(STAMP) ## style, mended in place
 	@$(PY) -m ruff format .
 
 notebooks: $(STAMP) ## run every notebook and store its outputs in place
-	@$(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --log-level=WARN notebooks/*.ipynb
+	@$(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False --log-level=WARN notebooks/*.ipynb
 
 figures: $(STAMP) ## the figures of the README, one benchmark each
 	@set -e; for script in benchmarks/*.py; do \

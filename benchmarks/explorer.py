@@ -35,6 +35,7 @@ def synthetic() -> Any:
     """A bench of the size of a published model's record, without the model."""
     from vtexplore.probes.attend import AttendResult, Look
     from vtexplore.types import Output, Tokens
+    from vtexplore.widgets._asked import Maps
     from vtexplore.widgets.bench import Bench
     from vtexplore.world import sample_scene
 
@@ -58,6 +59,7 @@ def synthetic() -> Any:
         happens_s=np.full((WORDS, 2), np.nan), masks=None, about={"model": "random numbers"}, notes=(),
     )  # fmt: skip
     bench.output = Output()
+    bench.maps = Maps(None, clip, bench.result.text, (FRAMES, SIDE, SIDE), bench.output, ())
     return bench
 
 

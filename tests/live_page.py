@@ -4,6 +4,7 @@ import base64
 import json
 
 from vtexplore.errors import VtexploreError
+from vtexplore.widgets._sent import Binary
 from vtexplore.widgets.bench import Bench
 
 FLAGS = (
@@ -47,6 +48,8 @@ class Python:
         if isinstance(answer, Bench):
             self.bench = answer
             return json.dumps({"answer": answer.scene(), "numbers": self._numbers()})
+        if isinstance(answer, Binary):
+            return json.dumps({"answer": answer.said, "numbers": base64.b64encode(answer.numbers).decode()})
         return json.dumps({"answer": answer})
 
     def _numbers(self) -> str:

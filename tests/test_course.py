@@ -13,6 +13,7 @@ from vtexplore.errors import ConfigError
 from vtexplore.probes.answer import answer
 from vtexplore.probes.attend import attend
 from vtexplore.probes.cloze import ClozeResult
+from vtexplore.probes.explain import ExplainResult
 from vtexplore.probes.fill_codes import FillCodesResult
 from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
 from vtexplore.probes.forecast import ForecastResult
@@ -213,3 +214,39 @@ def test_films_put_in_order(tmp_path: Path) -> None:
     assert "by luck" in check("order.in_order", recover_order(Placer(words, frames=2), films[:1])).why
     assert "what came where" in check("order.in_order", recover_order(Placer(words, knows=False), films)).why
     assert "look the same" in check("order.in_order", recover_order(Judge(words), stairs((0.1, 0.1, 0.5, 0.9)))).why
+
+
+def test_the_head_that_grounds_a_word_best(toy_model: Any, toy_clip: Any) -> None:
+    found = check("explorer.best_head", attend(toy_model, toy_clip))  # the card's head is the best of the toy's
+    assert found.right and "layers.1, head 1" in found.why and "this very clip" in found.why
+    even = attend(toy_model, toy_clip, site="layers.0", head=0)
+    assert "another head has more" in check("explorer.best_head", even).why
+    assert "mean of several" in check("explorer.best_head", attend(toy_model, toy_clip, site="layers.1")).why
+    assert "not known" in check("explorer.best_head", attend(toy_model, replace(toy_clip, truth=None))).why
+
+
+def test_two_methods_that_disagree() -> None:
+    def result(method: str, *patches: float, what: str = "ln p(red)") -> Any:
+        given = {"text": "the red disc", "clip": "clip", "what": what, "method": method}
+        return _bare(ExplainResult, patch_map=np.array(patches).reshape(1, 2, 2), **given)
+
+    one, alike = result("relevancy", 1, 2, 3, 4), result("occlusion", -2, 3, -4, 5)  # against counts as much as for
+    assert check("explorer.disagree", (one, result("occlusion", 4, 1, 3, 2))).right
+    assert "correlate by +1.00" in check("explorer.disagree", (one, alike)).why
+    assert "Take another method" in check("explorer.disagree", (one, one)).why
+    assert "ask no model" in check("explorer.disagree", (one, result("edges", 4, 3, 2, 1))).why
+    assert "different things" in check("explorer.disagree", (one, result("occlusion", 4, 3, 2, 1, what="match"))).why
+    assert "nothing" in check("explorer.disagree", (one, result("occlusion", 0, 0, 0, 0))).why
+
+
+def test_a_word_that_turns_with_the_frames(red: FillMaskResult) -> None:
+    frames = np.arange(4 * 12, dtype=np.uint8).reshape(4, 2, 2, 3)
+    forth = replace(red, frames=frames)
+    back = replace(red, frames=frames[::-1].copy())
+    turned = replace(back, p=back.p[:, ::-1].copy())
+    assert check("explorer.turned", (forth, turned)).right
+    assert "says 'red'" in check("explorer.turned", (forth, back)).why
+    assert "not the first one backwards" in check("explorer.turned", (forth, replace(turned, frames=frames))).why
+    same = replace(red, frames=np.zeros_like(frames))
+    assert "looks the same backwards" in check("explorer.turned", (same, same)).why
+    assert "differ" in check("explorer.turned", (forth, replace(turned, text="else"))).why

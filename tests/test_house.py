@@ -32,8 +32,9 @@ FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 # The only door upwards: a result finds its picture by type, through one table that is imported by name when asked.
 DOOR = "probes/_show.py"
-# The registry reads the folder above it, by file name; it imports a page when asked for that family.
-READS_ABOVE = {("registry.py", "models")}
+# The registry reads the folder above it, by file name; it imports a page when asked for that family, and the explorer
+# when a model that it made is asked to be explored.
+READS_ABOVE = {("registry.py", "models"), ("registry.py", "widgets")}
 
 PAGE_LINES, FILE_LINES, FILE_BYTES = 220, 400, 5 * 1024**2
 

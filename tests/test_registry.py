@@ -1,5 +1,6 @@
 """The folder is the registry."""
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,16 @@ def test_listing_imports_no_page_and_no_torch() -> None:
     code = "import sys; from vtexplore import registry; registry.names(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PAGES.parents[1])
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_model_explores_itself_and_a_copy_the_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vtexplore.widgets import live
+
+    monkeypatch.setattr(live, "explore", lambda model, clip, text, **others: (model, clip, text, others))
+    model = registry.build("violet", depth=1)
+    assert model.explore("clip", "text", other_text="else") == (model, "clip", "text", {"other_text": "else"})
+    twin = copy.deepcopy(model)
+    assert twin.explore("clip")[0] is twin and twin is not model
 
 
 def test_build() -> None:

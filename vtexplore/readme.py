@@ -26,6 +26,13 @@ FIGURE_COMMAND = (
     f"-o {FIGURE}"
 )
 
+FILM = "assets/explorer.gif"
+FILM_SHOWS = (
+    "The explorer at work: words pointed at light up patches of four frames, a head is chosen, then a method; 'left' "
+    "is hidden and found again, and with the frames backwards it becomes 'right'."
+)
+FILM_COMMAND = "python benchmarks/explorer_film.py"
+
 BARS = {  # what a miniature was built to; the end of the interval that is nearer to the bar counts
     "masked words: the clip": 0.85,
     "masked direction: the clip": 0.90,
@@ -85,9 +92,16 @@ def _reached(told: str, good: bool) -> str:
 
 def picture() -> str:
     """The first picture and the command that made it; nothing until it has been made."""
-    if not (ROOT / FIGURE).is_file():
-        return ""
-    return f"![{FIGURE_SHOWS}]({FIGURE})\n\n    {FIGURE_COMMAND}"
+    return _shown(FIGURE, FIGURE_SHOWS, FIGURE_COMMAND)
+
+
+def film() -> str:
+    """The explorer, moving, and the command that made the film; nothing until it has been made."""
+    return _shown(FILM, FILM_SHOWS, FILM_COMMAND)
+
+
+def _shown(path: str, shows: str, command: str) -> str:
+    return f"![{shows}]({path})\n\n    {command}" if (ROOT / path).is_file() else ""
 
 
 def results() -> str:
@@ -166,6 +180,7 @@ def _mb(count: float) -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "picture": picture,
+    "film": film,
     "families": registry.table_markdown,
     "results": results,
     "benchmark": benchmark,

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -160,9 +161,9 @@ def family(name: str) -> Family:
 def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) -> nn.Module:
     """A model of a family with fresh weights, in evaluation mode; ``overrides`` replace fields of its Config.
 
-    It carries ``name``, ``size``, ``inputs`` (what to ``prepare`` for it), ``weights_hash`` (None: fresh) and
-    ``card`` (what is known of its weights; empty: fresh). ``device="meta"`` gives names and shapes without
-    memory. Raises ``ConfigError`` for an unknown name, size or setting.
+    It carries ``name``, ``size``, ``inputs`` (what to ``prepare`` for it), ``weights_hash`` (None: fresh),
+    ``card`` (what is known of its weights; empty: fresh) and ``explore(clip, text)``. ``device="meta"`` gives names
+    and shapes without memory. Raises ``ConfigError`` for an unknown name, size or setting.
     """
     import torch
 
@@ -173,6 +174,9 @@ def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) 
     with torch.device(device):
         model = name_taps(page.build(config)).eval()
     _tell(model, name=name, size=size, inputs=config.inputs, weights_hash=None, card={})
+    opens = partial(_explore, model)
+    opens.__doc__ = _explore.__doc__
+    _tell(model, explore=opens)
     return model
 
 
@@ -285,6 +289,11 @@ def _tell(model: nn.Module, **what: Any) -> None:
     """Give a model what others ask it for; through setattr, since modules are typed to hold tensors only."""
     for name, value in what.items():
         setattr(model, name, value)
+
+
+def _explore(model: nn.Module, clip: Any, text: str | None = None, **others: Any) -> Any:
+    """Open this model in the explorer beside a clip; short for ``vtexplore.explore(model, clip, text, …)``."""
+    return import_module("vtexplore.widgets.live").explore(model, clip, text, **others)
 
 
 def card(name: str) -> dict[str, Any]:

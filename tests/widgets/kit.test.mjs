@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as kit from "../../vtexplore/widgets/kit.mjs";
+import { mapsOf } from "../../vtexplore/widgets/maps.mjs";
 
 const scene = {
   words: ["red", "disc"],
@@ -17,11 +18,11 @@ function bytes() {
   const rows = new Uint8Array(lines * 8);
   rows.set([255, 0, 0, 0, 0, 0, 0, 51], 0); // head 0, "red"
   rows.set([0, 255, 0, 0, 0, 0, 0, 0], 16); // head 1, "red"
-  const out = new Uint8Array(4 * lines * 2 + 2048 + rows.length);
+  const out = new Uint8Array(4 * lines * 2 + 3072 + rows.length);
   out.set(new Uint8Array(tops.buffer), 0);
   out.set(new Uint8Array(statistics.buffer), 4 * lines);
   for (let i = 0; i < 1024; i++) out[8 * lines + i] = out[8 * lines + 1024 + i] = i % 4 === 3 ? 255 : Math.floor(i / 4);
-  out.set(rows, 8 * lines + 2048);
+  out.set(rows, 8 * lines + 3072);
   return out.buffer;
 }
 
@@ -50,6 +51,44 @@ test("heat becomes colours, the top and beyond the last of them", () => {
   assert.equal(kit.inkOn(numbers.marks, 0), "#fff");
 });
 
+test("a map of two sides has its 0 in the middle of the scale", () => {
+  const { sides } = kit.numbersOf(scene, bytes());
+  const grey = Uint8ClampedArray.from({ length: 1024 }, (_, i) => Math.floor(i / 4));
+  const out = kit.paint([-2, 0, 2], 2, grey, new Uint8ClampedArray(12), true);
+  assert.deepEqual([out[0], out[4], out[8], sides.length], [0, 128, 255, 1024]);
+  assert.equal(kit.topOf([-3, 1, 1], 0), 3);
+});
+
+test("what kinds of tokens give to each other sums to 1 in each row", () => {
+  const found = kit.kinds([true, false, true], [true, false, true], [0.2, 0.5, 0.3, 1, 0, 0, 0.6, 0.2, 0.2]);
+  assert.deepEqual(found.map(([a, b, share]) => [a, b, +share.toFixed(6)]), [
+    ["video", "video", 0.65],
+    ["video", "text", 0.35],
+    ["text", "video", 1],
+    ["text", "text", 0],
+  ]);
+});
+
+test("a map is asked for once, and a method that is refused is not asked for again", async () => {
+  const asked = [];
+  const ask = async (what) => {
+    asked.push(`${what.method} ${what.word}`);
+    return { answer: what.method === "no" ? { refused: "it has no gradients" } : { what: "ln p" } };
+  };
+  const maps = mapsOf({ methods: [], of: ["word"], maps: { "was/1": { what: "old" } }, refused: {} }, ask);
+  const [one, two] = await Promise.all([maps.want("yes", 0), maps.want("yes", 0)]);
+  assert.ok(one === two && one === maps.get("yes", 0) && maps.get("yes", 1) === null);
+  assert.equal((await maps.want("was", 1)).what, "old");
+  assert.equal(await maps.want("no", 0), null);
+  assert.equal(await maps.want("no", 1), null);
+  assert.equal(maps.why("no").long, "it has no gradients");
+  await maps.want("yes", null);
+  assert.deepEqual(asked, ["yes 0", "no 0", "yes null"]);
+  assert.deepEqual(maps.there("yes"), ["0", "match"]);
+  const saved = mapsOf({ methods: [], of: ["word"], maps: { "was/1": { what: "old" } }, refused: {} }, null);
+  assert.ok(saved.why("was") === null && saved.why("yes").short.startsWith("not asked for"));
+});
+
 test("what is seen is said", () => {
   const heat = [0, 0, 0, 0, 0.6, 0.1, 0.1, 0.2];
   assert.equal(kit.say({ ...scene }, heat, 0), "attention of 'red': 100 % on frame 2, top left");
@@ -61,6 +100,8 @@ test("what is seen is said", () => {
   assert.equal(kit.percent(0.621), "62 %");
   assert.equal(kit.percent(0), "0 %");
   assert.equal(kit.signed(-1.3), "−1.30");
+  assert.equal(kit.precise(-0.005123), "−0.00512");
+  assert.equal(kit.precise(12.345), "+12.3");
 });
 
 test("orders are moved, shuffled, measured and named", () => {

@@ -28,6 +28,14 @@ def bench(toy_model: Any, toy_clip: Any) -> Bench:
     return Bench(toy_model, toy_clip)
 
 
+@pytest.fixture(scope="module")
+def explained(toy_model: Any) -> Bench:
+    """A bench whose model's answer can be taken apart."""
+    from toy_why import Evidence, noise_clip, one_patch
+
+    return Bench(Evidence(toy_model.inputs.vocabulary, one_patch((1, 2, 3)), {"red": 2.0}), noise_clip())
+
+
 # ── numbers ──
 
 
@@ -47,7 +55,7 @@ def test_the_bytes_are_what_the_page_cuts_up(bench: Bench) -> None:
     scene, sent = bench.scene(), bench.numbers()
     lines = sum(look["heads"] for look in scene["looks"]) * len(scene["words"])
     patches = int(np.prod(scene["grid"]))
-    assert len(sent) == 4 * lines * (1 + len(scene["statistics"])) + 2048 + lines * patches
+    assert len(sent) == 4 * lines * (1 + len(scene["statistics"])) + 3072 + lines * patches
     tops = np.frombuffer(sent, "<f4", lines).reshape(-1, len(scene["words"]))
     rows = np.frombuffer(sent, np.uint8, offset=len(sent) - lines * patches).reshape(*tops.shape, patches)
     look = next(look for look in scene["looks"] if look["site"] == "layers.1")
@@ -103,8 +111,48 @@ def test_another_text_is_another_bench(bench: Bench) -> None:
     assert other.scene()["words"] == ["the", "blue", "square"]
     with pytest.raises(TextError):
         bench.answer({"ask": "text", "text": "  "})
-    with pytest.raises(ConfigError, match="answers fill, order, text"):
+    with pytest.raises(ConfigError, match="answers fill, order, text, explain, square"):
         bench.answer({"ask": "eval"})
+
+
+def test_a_map_is_explains_and_made_once(explained: Bench) -> None:
+    from vtexplore.probes.explain import explain
+
+    probe = explain(explained.model, explained.clip, target="match", method="occlusion")
+    found = explained.answer({"ask": "explain", "method": "occlusion", "word": None, "number": 1, "part": 0})
+    assert np.allclose(np.reshape(found["heat"], probe.heat().shape), probe.heat(), atol=1e-4) and found["signed"]
+    assert found["value"] == pytest.approx(probe.value) and found["words"] == pytest.approx(probe.words_map, rel=1e-3)
+    kept = explained.maps.found["occlusion/match"]
+    explained.answer({"ask": "explain", "method": "occlusion", "word": None})
+    assert explained.maps.found["occlusion/match"] is kept
+    assert explained.scene()["asked"]["maps"].keys() == {"occlusion/match"}
+    alt = explained.picture({"method": "occlusion", "of": "match", "word": 1}).alt
+    assert "By occlusion" in alt and "By occlusion" not in explained.picture({"method": "edges", "of": "match"}).alt
+
+
+def test_what_a_model_does_not_bear_is_told_and_remembered(bench: Bench) -> None:
+    told = bench.answer({"ask": "explain", "method": "relevancy", "word": 1})
+    assert "grid of patches" in told["refused"] and bench.scene()["asked"]["refused"] == {"relevancy": told["refused"]}
+    with pytest.raises(ConfigError, match="asks for relevancy"):
+        bench.answer({"ask": "explain", "method": "raw", "word": 1})
+
+
+def test_all_rows_hold_the_words_rows(bench: Bench) -> None:
+    found = bench.answer({"ask": "square", "site": "layers.1", "head": 1})
+    rows, columns = found.said["rows"], found.said["columns"]
+    assert rows == columns and "[PAD]" not in rows["names"] and sum(rows["video"]) == bench.result.grid.size
+    size = len(rows["names"])
+    tops = np.frombuffer(found.numbers, "<f4", size)
+    steps = np.frombuffer(found.numbers, np.uint8, offset=4 * size).reshape(size, size)
+    red = steps[rows["names"].index("red"), np.array(columns["video"])] / 255 * tops[rows["names"].index("red")]
+    heat = bench.result.heat("red", "layers.1", 1)
+    assert np.allclose(red.reshape(heat.shape), heat, atol=heat.max() / 255)
+    mean = bench.answer({"ask": "square", "site": "layers.1"})
+    assert not np.array_equal(np.frombuffer(mean.numbers, "<f4", size), tops)
+    with pytest.raises(ConfigError, match=r"layers\.0, layers\.1"):
+        bench.answer({"ask": "square", "site": "layers.9"})
+    with pytest.raises(ConfigError, match="2 heads"):
+        bench.answer({"ask": "square", "site": "layers.1", "head": 2})
 
 
 def test_what_is_selected_is_drawn(bench: Bench, tmp_path: Path) -> None:
@@ -136,4 +184,13 @@ def test_pure_functions_by_node() -> None:
     """Playwright brings a node along, so there always is one."""
     node = shutil.which("node") or compute_driver_executable()[0]
     done = subprocess.run([node, "--test", str(HERE / "kit.test.mjs")], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_scripts_are_typed() -> None:
+    """By `tsc`, where it is installed: npm install -g typescript."""
+    tsc = shutil.which("tsc")
+    if tsc is None:
+        pytest.skip("tsc is not installed: the types in the comments of the scripts are not checked.")
+    done = subprocess.run([tsc, "-p", str(HERE / "tsconfig.json")], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-4000:]

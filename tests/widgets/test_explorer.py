@@ -52,7 +52,7 @@ def alive(opened: Any, bench: Bench, tmp_path: Path) -> Any:
 
 
 def said(page: Any) -> str:
-    text: str = page.locator(".vtx-saying").inner_text()
+    text: str = page.locator(".vtx-saying").first.inner_text()
     return text
 
 
@@ -142,6 +142,68 @@ def test_another_caption_and_a_wrong_one(alive: Any) -> None:
     typed.press("Enter")
     alive.locator(".vtx-word", has_text="grows").wait_for()
     assert alive.locator(".vtx-word").count() == 4
+
+
+def choose(page: Any, method: str) -> None:
+    """Take a method and wait until the model has answered."""
+    page.get_by_label("layer or method").first.select_option(f"method {method}")
+    page.locator(".vtx-saying", has_text=method).first.wait_for()
+
+
+def test_a_method_is_asked_for_once_and_its_map_is_explains(alive: Any, bench: Bench) -> None:
+    choose(alive, "relevancy")
+    found = bench.maps.found[f"relevancy/{bench.result.word()}"]
+    told = alive.locator(".vtx-saying").first.inner_text()
+    assert "ln p(red)" in told and f"strongest in frame {np.abs(found.heat()).max(axis=(1, 2)).argmax() + 1}" in told
+    ends = alive.locator(".vtx-ends").first.locator("span").all_inner_texts()
+    assert ends[0] == "0" and float(ends[-1].split()[0]) == pytest.approx(100 * found.heat().max(), abs=0.6)
+    assert "one scale for all frames" in alive.locator(".vtx-unit").first.inner_text()
+    alive.get_by_label("a scale for each frame").check()
+    assert "a scale for each frame" in alive.locator(".vtx-unit").first.inner_text()
+    alive.locator(".vtx-word").nth(2).click()
+    alive.locator(".vtx-saying", has_text="ln p(circle)").first.wait_for()
+    alive.locator(".vtx-word").nth(1).click()  # seen before: at once
+    assert "ln p(red)" in alive.locator(".vtx-saying").first.inner_text()
+    alive.get_by_label("what is to be explained").select_option("match")
+    alive.locator(".vtx-saying", has_text="the matching score").first.wait_for()
+    assert alive.evaluate("[window.chosen.method, window.chosen.of]") == ["relevancy", "match"]
+    alive.locator(".vtx-head").nth(5).click()
+    assert "attention of 'red'" in said(alive) and alive.evaluate("window.chosen.method") is None
+
+
+def test_a_map_of_two_sides_says_which_is_which(alive: Any) -> None:
+    choose(alive, "gradient × input")
+    ends = alive.locator(".vtx-ends").first.inner_text()
+    assert "against" in ends and "for" in ends
+    lit = alive.locator(".vtx-word").evaluate_all("all => all.map((e) => Boolean(e.style.background))")
+    assert lit == [True, False, True, True, True]  # not the word itself
+
+
+def test_all_rows_come_when_asked_for(alive: Any, bench: Bench) -> None:
+    alive.get_by_role("button", name="all rows").click()
+    square = alive.locator(".vtx-square")
+    square.wait_for()
+    said = bench.square(bench.result.site, bench.result.head).said
+    assert square.evaluate("e => [e.width, e.height]") == [len(said["columns"]["names"]), len(said["rows"]["names"])]
+    square.focus()
+    alive.keyboard.press("ArrowRight")
+    told = alive.locator(".vtx-saying", has_text="gives").inner_text()
+    assert said["rows"]["names"][0] in told and said["columns"]["names"][1] in told
+    alive.get_by_role("button", name="all rows").click()
+    assert not square.is_visible()
+
+
+def test_a_saved_page_keeps_what_was_asked_and_says_what_was_not(opened: Any, bench: Bench, tmp_path: Path) -> None:
+    bench.maps.ask("edges", 2)
+    opened.goto(write([bench], tmp_path / "page.html").as_uri())
+    options = opened.get_by_label("layer or method").first.locator("option")
+    off = [o for o in options.all_inner_texts() if "before this page was saved" in o]
+    assert any(o.startswith("occlusion") for o in off) and not any(o.startswith("edges") for o in off)
+    opened.get_by_label("layer or method").first.select_option("method edges")
+    assert "was asked of 'circle', not of 'red'" in said(opened)
+    opened.locator(".vtx-word").nth(2).click()
+    assert "By edges, it is strongest" in said(opened)
+    assert opened.get_by_role("button", name="all rows").is_disabled()
 
 
 def test_captions_are_text(opened: Any, toy_model: Any, toy_clip: Any, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
@@ -49,8 +51,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
             assert server.poll() is None and time.monotonic() < deadline, "JupyterLab did not start"
             time.sleep(0.5)
             for told in port_file.glob("jpserver-*.json"):
-                address = json.loads(told.read_text())["url"]
-        urlopen(f"{address}api/status?token={token}", timeout=60).read()
+                url = json.loads(told.read_text())["url"]
+                with suppress(URLError):  # the file is there before anybody listens
+                    urlopen(f"{url}api/status?token={token}", timeout=60).read()
+                    address = url
         yield f"{address}lab/tree/explorer.ipynb?token={token}&reset", folder
     finally:
         server.terminate()

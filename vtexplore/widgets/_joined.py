@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
-MODULES = ("kit.mjs", "parts.mjs", "explorer.mjs", "sorter.mjs", "timeline.mjs", "card.mjs", "live.mjs")
+MODULES = (
+    "kit.mjs",
+    "maps.mjs",
+    "parts.mjs",
+    "square.mjs",
+    "explorer.mjs",
+    "sorter.mjs",
+    "timeline.mjs",
+    "card.mjs",
+    "live.mjs",
+)
 
 
 def joined(modules: Sequence[str] = MODULES) -> str:

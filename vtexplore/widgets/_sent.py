@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +14,14 @@ from vtexplore.views import head_grid, overlay
 
 STEPS = 255
 QUALITY = 88  # of frames, as JPEG
+
+
+@dataclass(frozen=True)
+class Binary:
+    """An answer with numbers beside it: ``said`` is ready for JSON and tells how ``numbers`` are cut up."""
+
+    said: dict[str, Any]
+    numbers: bytes
 
 
 @runtime_checkable
@@ -30,7 +39,7 @@ class Part(Protocol):
         ...
 
     def answer(self, what: Any) -> Any:
-        """The answer to a question from the page, or another Part in place of this one."""
+        """The answer to a question from the page, plain or ``Binary``, or another Part in place of this one."""
         ...
 
     def picture(self, selection: Any = None) -> Any:
@@ -45,22 +54,29 @@ def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(shares * STEPS).astype(np.uint8), tops.astype(np.float32)
 
 
-def heat_colours() -> np.ndarray:
-    """256 steps of rgba that do to a picture, laid over it, what ``views.overlay.shining`` does."""
+def scales() -> bytes:
+    """Three scales of 256 steps of rgba: heat on a picture, statistics, and maps of two sides (−1..1)."""
+    return b"".join(np.rint(s.clip(0, 1) * 255).astype(np.uint8).tobytes() for s in (_heat(), _marks(), _sides()))
+
+
+def _heat() -> np.ndarray:
+    """What, laid over a picture, does to it what ``views.overlay.shining`` does."""
     heat = np.linspace(0, 1, 256)[:, None]
     strength = 0.65 * heat**1.2
     seen = (overlay.SHADE + (1 - overlay.SHADE) * heat) * (1 - strength)  # of the picture below
     colour = colormaps[overlay.MAP](0.35 + 0.65 * heat[:, 0])[:, :3] * strength / np.maximum(1 - seen, 1e-9)
-    return _rgba(np.concatenate([colour, 1 - seen], axis=1))
+    return np.concatenate([colour, 1 - seen], axis=1)
 
 
-def mark_colours() -> np.ndarray:
-    """256 steps of the scale that statistics are shown in."""
-    return _rgba(colormaps[head_grid.MAP](np.linspace(0, 1, 256)))
+def _marks() -> np.ndarray:
+    return np.asarray(colormaps[head_grid.MAP](np.linspace(0, 1, 256)))
 
 
-def _rgba(steps: np.ndarray) -> np.ndarray:
-    return np.rint(steps.clip(0, 1) * 255).astype(np.uint8)
+def _sides() -> np.ndarray:
+    """What, laid over a grey picture, does to it what ``views.overlay.two_sided`` does."""
+    heat = np.linspace(-1, 1, 256)
+    colour = colormaps[overlay.SIDES](0.5 + 0.4 * heat)[:, :3]
+    return np.concatenate([colour, 0.85 * np.abs(heat)[:, None]], axis=1)
 
 
 def jpeg(frame: np.ndarray) -> str:

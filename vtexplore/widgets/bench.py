@@ -28,7 +28,8 @@ from vtexplore.record import beside
 from vtexplore.types import Batch, Clip, Output
 from vtexplore.views import masked_word, overlay
 from vtexplore.views.picture import origin
-from vtexplore.widgets._sent import heat_colours, jpeg, mark_colours, outlines, quantised, region
+from vtexplore.widgets._asked import Maps, key_of, square
+from vtexplore.widgets._sent import Binary, jpeg, outlines, quantised, region, scales
 
 # ── a clip in another order ───────────────────────────────────────────────────────────────────────
 
@@ -93,6 +94,8 @@ class Bench:
         self.output = _output(model, batch)
         with suppress(Unsupported, ConfigError):  # words that meet the video in several sequences
             self.looks.append(rolled(model, batch, len(self.result.words)))
+        sites = tuple(look.site for look in self.looks)
+        self.maps = Maps(model, clip, self.result.text, self.result.grid.shape, self.output, sites)
 
     # ── what is sent ──
 
@@ -139,14 +142,14 @@ class Bench:
             },
             "score": self.score,
             "even": overlay.EVEN,
+            "asked": self.maps.scene(),
         }
 
     def numbers(self) -> bytes:
-        """What ``numbersOf`` in kit.mjs cuts up: tops, statistics, two scales of colour, and the rows in 255ths."""
+        """What ``numbersOf`` in kit.mjs cuts up: tops, statistics, three scales of colour, and the rows in 255ths."""
         rows, tops = quantised(self.rows)
         values = [np.asarray(s["values"], dtype="<f4") for s in self.statistics]
-        parts: list[np.ndarray] = [tops.astype("<f4"), *values, heat_colours(), mark_colours(), rows]
-        return b"".join(part.tobytes() for part in parts)
+        return b"".join([*(part.tobytes() for part in (tops.astype("<f4"), *values)), scales(), rows.tobytes()])
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -188,7 +191,13 @@ class Bench:
 
     def answer(self, what: Mapping[str, Any]) -> Any:
         """The answer to a question from the page: plain numbers and words, or another Bench for another text."""
-        ask: dict[str, Callable[..., Any]] = {"fill": self.fill, "order": self.order, "text": self.another}
+        ask: dict[str, Callable[..., Any]] = {
+            "fill": self.fill,
+            "order": self.order,
+            "text": self.another,
+            "explain": self.maps.ask,
+            "square": self.square,
+        }
         if what.get("ask") not in ask:
             raise ConfigError(f"A bench answers {', '.join(ask)}, not {what.get('ask')!r}.")
         given = {k: v for k, v in what.items() if k not in ("ask", "part", "number")}
@@ -221,9 +230,19 @@ class Bench:
             raise TextError("Type a sentence, then Enter.")
         return Bench(self.model, self.clip, text, self.show)
 
+    def square(self, site: str, head: int | None = None) -> Binary:
+        """The attention of all tokens at a site and head, not only of words; see ``_asked.square``."""
+        sites = [look.site for look in self.looks]
+        if site not in sites:
+            raise ConfigError(f"No word looks at video at {site!r}; it does at {', '.join(sites)}.")
+        return square(self.model, self.clip, self.result.text, site, head)
+
     def picture(self, selection: Mapping[str, Any] | None = None) -> Any:
         """What is selected, as a Picture to save: PNG, SVG, or a GIF that moves."""
         chosen = dict(selection or {})
+        key = key_of(chosen.get("method") or "", chosen.get("word") if chosen.get("of") == "word" else None)
+        if key in self.maps.found:
+            return self.maps.found[key].plot()
         site = chosen.get("site", self.result.site)
         looks = self.result.looks
         if site not in [look.site for look in looks]:

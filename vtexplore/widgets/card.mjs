@@ -62,7 +62,7 @@ export function card(root, scene, bytes, _, tell = () => {}) {
           h(
             "td",
             { title: `cosine ${signed(scene.scores[c][i])}` },
-            h("span", { className: `vtx-bar vtx-bar-${Math.min(c, 3)}`, style: { width: `${100 * p[i]}%` }, "aria-hidden": "true" }),
+            h("span", { className: `vtx-bar vtx-bar-${Math.min(c, 3)}`, style: { width: `${3 * p[i]}em` }, "aria-hidden": "true" }),
             h("span", { className: "vtx-value", textContent: percent(p[i]) }),
           ),
         ),

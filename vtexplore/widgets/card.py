@@ -11,7 +11,7 @@ from vtexplore.probes.answer import AnswerResult, answer
 from vtexplore.types import Clip
 from vtexplore.views import overlay
 from vtexplore.views.picture import origin
-from vtexplore.widgets._sent import heat_colours, jpeg, mark_colours, outlines, quantised, region
+from vtexplore.widgets._sent import jpeg, outlines, quantised, region, scales
 
 
 class Card:
@@ -75,8 +75,7 @@ class Card:
         """What ``numbersOf`` in kit.mjs cuts up: one look, a row for the question and for each choice."""
         maps = [self.result.heat(), *(self.result.heat(i) for i in self.order)]
         rows, tops = quantised(np.stack([m.ravel() for m in maps]).astype(np.float32))
-        parts: list[np.ndarray] = [tops.astype("<f4"), heat_colours(), mark_colours(), rows]
-        return b"".join(part.tobytes() for part in parts)
+        return tops.astype("<f4").tobytes() + scales() + rows.tobytes()
 
     def answer(self, what: Any) -> Any:
         """Nothing is asked."""

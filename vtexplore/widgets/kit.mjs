@@ -11,13 +11,15 @@
  *   times_s: number[], frames: string[], film: string[], film_times_s: number[],
  *   looks: Look[], statistics: Statistic[], chosen: {look: number, head: number, word: number},
  *   objects: string[], named: number[][], outlines: string[][],
- *   show: string[], can: {fill: boolean, match: boolean}, score: number | null, even: number
+ *   show: string[], can: {fill: boolean, match: boolean}, score: number | null, even: number,
+ *   asked?: import("./maps.mjs").Asked
  * }} Scene
  * @typedef {{
- *   rows: Uint8Array, tops: Float32Array, statistics: Float32Array, heat: Uint8ClampedArray, marks: Uint8ClampedArray
+ *   rows: Uint8Array, tops: Float32Array, statistics: Float32Array,
+ *   heat: Uint8ClampedArray, marks: Uint8ClampedArray, sides: Uint8ClampedArray
  * }} Numbers
  *   rows [look · head, word, patch] of 255ths of tops [look · head, word]; statistics [statistic, look · head, word];
- *   heat and marks: rgba of 256 steps, for patches on a picture and for statistics
+ *   heat, marks and sides: rgba of 256 steps, for patches on a picture, for statistics, and for maps of −1..1
  */
 
 /** Numbers that came as one stretch of bytes, cut up as the scene says; the parts share its memory.
@@ -37,6 +39,7 @@ export function numbersOf(scene, bytes) {
     statistics: new Float32Array(bytes, next(4 * lines * scene.statistics.length), lines * scene.statistics.length),
     heat: new Uint8ClampedArray(bytes, next(1024), 1024),
     marks: new Uint8ClampedArray(bytes, next(1024), 1024),
+    sides: new Uint8ClampedArray(bytes, next(1024), 1024),
     rows: new Uint8Array(bytes, next(lines * patches(scene)), lines * patches(scene)),
   };
 }
@@ -78,24 +81,25 @@ export function statisticOf(scene, numbers, statistic, look, head, word) {
   return sum / some.length;
 }
 
-/** The weight that is shown brightest: the largest, or `even` times the mean if that is more.
- * @param {ArrayLike<number>} heat @param {number} even */
+/** The weight that is shown brightest: the largest, or `even` times the mean if that is more; of a map of two sides,
+ * the largest of either (`even` = 0). @param {ArrayLike<number>} heat @param {number} even */
 export function topOf(heat, even) {
   let most = 0;
   let sum = 0;
   for (let i = 0; i < heat.length; i++) {
-    most = Math.max(most, heat[i]);
+    most = Math.max(most, Math.abs(heat[i]));
     sum += heat[i];
   }
   return Math.max(most, (even * sum) / Math.max(1, heat.length), 1e-12);
 }
 
-/** Heat as pixels: rgba of `heat.length` patches, each a step of `colours`.
+/** Heat as pixels: rgba of `heat.length` patches, each a step of `colours`, from 0 to `top`, or from −top if `signed`.
  * @param {ArrayLike<number>} heat @param {number} top @param {Uint8ClampedArray} colours
- * @param {Uint8ClampedArray} out */
-export function paint(heat, top, colours, out) {
+ * @param {Uint8ClampedArray} out @param {boolean} [signed] */
+export function paint(heat, top, colours, out, signed = false) {
   for (let i = 0; i < heat.length; i++) {
-    const step = 4 * Math.round(255 * Math.min(1, Math.max(0, heat[i] / top)));
+    const share = signed ? (heat[i] / top + 1) / 2 : heat[i] / top;
+    const step = 4 * Math.round(255 * Math.min(1, Math.max(0, share)));
     out[4 * i] = colours[step];
     out[4 * i + 1] = colours[step + 1];
     out[4 * i + 2] = colours[step + 2];
@@ -159,6 +163,26 @@ export function say(scene, heat, word) {
   return `attention of '${scene.words[word]}': ${percent(frames[frame] / total)} on frame ${frame + 1}${where && `, ${where}`}`;
 }
 
+/** How much tokens of a kind give to each kind, as means over those that look: ["video", "video", 0.8] …
+ * @param {boolean[]} rows whether each row is video @param {boolean[]} columns @param {ArrayLike<number>} weights [row, column]
+ * @returns {[string, string, number][]} */
+export function kinds(rows, columns, weights) {
+  const name = (/** @type {boolean} */ video) => (video ? "video" : "text");
+  /** @type {[string, string, number][]} */
+  const out = [];
+  for (const a of [true, false]) {
+    const looking = rows.flatMap((video, i) => (video === a ? [i] : []));
+    for (const b of [true, false]) {
+      const seen = columns.flatMap((video, i) => (video === b ? [i] : []));
+      if (!looking.length || !seen.length) continue;
+      let sum = 0;
+      for (const i of looking) for (const j of seen) sum += weights[i * columns.length + j];
+      out.push([name(a), name(b), sum / looking.length]);
+    }
+  }
+  return out;
+}
+
 // ── orders ────────────────────────────────────────────────────────────────────────────────────────
 
 /** An order with the item at one place moved to another. @param {number[]} order @param {number} from @param {number} to */
@@ -206,4 +230,9 @@ export function orderName(order) {
 /** A number with its sign: "+0.42", "−1.30". @param {number} x */
 export function signed(x) {
   return `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`;
+}
+
+/** A number with its sign, to three digits that say something: "−0.00512", "+12.3". @param {number} x */
+export function precise(x) {
+  return `${x < 0 ? "−" : "+"}${Number(Math.abs(x).toPrecision(3))}`;
 }

@@ -1,6 +1,6 @@
 """Widgets for notebooks: a picture first, then the thing itself, which hides the picture while it is alive.
 
-    vtexplore.explore(model, clip, "a red circle slides left")
+    vtexplore.explore(model, clip, "a red circle slides left")         or model.explore(clip, …)
     vtexplore.explore(model, clip, text, other_text="a red circle slides right")       two side by side
 
 and, each for one thing,
@@ -28,7 +28,7 @@ from typing import Any
 from vtexplore.errors import AssetError, VtexploreError
 from vtexplore.types import Clip
 from vtexplore.widgets._joined import SCRIPT, STYLE
-from vtexplore.widgets._sent import Part
+from vtexplore.widgets._sent import Binary, Part
 from vtexplore.widgets.bench import Bench
 from vtexplore.widgets.card import Card
 from vtexplore.widgets.page import page
@@ -40,6 +40,9 @@ try:
     import traitlets
 except ImportError as error:
     raise AssetError("Widgets need anywidget: pip install 'vtexplore[lab]'.") from error
+
+
+ASLEEP = "Above is a picture. With Python behind it, in JupyterLab say, this cell answers to clicks: run it."
 
 
 class Live(anywidget.AnyWidget):
@@ -77,6 +80,8 @@ class Live(anywidget.AnyWidget):
         if hasattr(answer, "scene"):
             self.parts[at] = answer
             self.send({"number": number, "answer": answer.scene()}, [answer.numbers()])
+        elif isinstance(answer, Binary):
+            self.send({"number": number, "answer": answer.said}, [answer.numbers])
         else:
             self.send({"number": number, "answer": answer})
 
@@ -96,7 +101,7 @@ class Live(anywidget.AnyWidget):
             shown = f'<div class="{self.still}">{picture.html()}<p>{html.escape(picture.alt)}</p></div>'
             display(bundle | {"text/html": shown}, metadata=about, raw=True)
         alive: Any = self._repr_mimebundle_()
-        display(alive[0], raw=True)
+        display(alive[0] | {"text/plain": ASLEEP}, raw=True)
 
 
 class AttentionBrowser(Live):

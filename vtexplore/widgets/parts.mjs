@@ -68,19 +68,62 @@ export function sentence(words, on, masks) {
         chip.textContent = i === masked ? "[MASK]" : words[i];
       });
     },
-    /** Light the words by what they give to a patch; null: none. @param {ArrayLike<number> | null} shares
-     * @param {Uint8ClampedArray} colours */
-    light(shares, colours) {
-      const most = shares ? Math.max(...Array.from(shares), 1e-12) : 1;
+    /** Light the words by what they have to do with something (NaN: nothing is known); null: none.
+     * @param {ArrayLike<number> | null} shares @param {Uint8ClampedArray} colours @param {boolean} [signed] */
+    light(shares, colours, signed = false) {
+      const known = Array.from(shares ?? []).filter((x) => !Number.isNaN(x));
+      const most = Math.max(...known.map(Math.abs), 1e-12);
       chips.forEach((chip, i) => {
-        chip.style.background = shares ? css(colours, shares[i] / most) : "";
-        chip.style.color = shares ? inkOn(colours, shares[i] / most) : "";
+        const share = shares && !Number.isNaN(shares[i]) ? (signed ? (shares[i] / most + 1) / 2 : shares[i] / most) : null;
+        chip.style.background = share === null ? "" : css(colours, share);
+        chip.style.color = share === null ? "" : inkOn(colours, share);
       });
     },
   };
 }
 
 // ── frames ────────────────────────────────────────────────────────────────────────────────────────
+
+/** Pictures with a map laid over them: `lay(context, image, map | null)`; under a map of two sides a picture is grey.
+ * @typedef {{heat: ArrayLike<number>, top: number, colours: Uint8ClampedArray, signed: boolean}} Over  `heat` of one frame
+ * @param {Pick<import("./kit.mjs").Scene, "grid" | "region" | "size">} scene */
+export function layer(scene) {
+  const [, rows, columns] = scene.grid;
+  const [width, height] = scene.size;
+  const [left, top, right, bottom] = scene.region;
+  const small = h("canvas", { width: columns, height: rows });
+  const inner = small.getContext("2d");
+  const pixels = inner.createImageData(columns, rows);
+  return (/** @type {CanvasRenderingContext2D} */ context, /** @type {CanvasImageSource} */ image, /** @type {Over | null} */ over) => {
+    context.filter = over && over.signed ? "grayscale(1) contrast(0.8)" : "none";
+    context.drawImage(image, 0, 0, width, height);
+    context.filter = "none";
+    if (!over) return;
+    paint(over.heat, over.top, over.colours, pixels.data, over.signed);
+    inner.putImageData(pixels, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, left * width, top * height, (right - left) * width, (bottom - top) * height);
+  };
+}
+
+/** What colours mean, in numbers, with the unit and the words whether it is one scale for all. */
+export function colourBar() {
+  const canvas = h("canvas", { width: 256, height: 1, "aria-hidden": "true" });
+  const ends = h("span", { className: "vtx-ends" });
+  const told = h("span", { className: "vtx-unit" });
+  return {
+    element: h("div", { className: "vtx-bar-of-colours" }, h("span", { className: "vtx-scale" }, canvas, ends), told),
+    /** @param {{colours: Uint8ClampedArray, ends: string[], unit: string, scale: string}} what `ends`: from left to right */
+    show(what) {
+      const context = canvas.getContext("2d");
+      const pixels = context.createImageData(256, 1);
+      pixels.data.set(what.colours);
+      context.putImageData(pixels, 0, 0);
+      ends.replaceChildren(...what.ends.map((end) => h("span", { textContent: end })));
+      told.textContent = `${what.unit} · ${what.scale}`;
+    },
+  };
+}
 
 /** The frames with heat on them. They can be dragged (or moved by Alt and arrow keys) where `on.move` is given.
  * @typedef {Pick<import("./kit.mjs").Scene, "grid" | "region" | "size" | "frames" | "times_s" | "outlines">} Film
@@ -90,17 +133,15 @@ export function sentence(words, on, masks) {
 export function strip(scene, colours, on, name = (slot, frame) => `frame ${slot + 1} · ${scene.times_s[frame].toFixed(1)} s${frame === slot ? "" : ` (was ${frame + 1})`}`) {
   const [frames, rows, columns] = scene.grid;
   const [width, height] = scene.size;
-  const small = h("canvas", { width: columns, height: rows });
-  const heat = small.getContext("2d");
-  const pixels = heat.createImageData(columns, rows);
+  const lay = layer(scene);
   const images = scene.frames.map((source) => {
     const image = new Image();
     image.src = source;
     return image;
   });
   const outlines = scene.outlines.map((paths) => paths.map((d) => new Path2D(d)));
-  /** @type {{order: number[], heat: ArrayLike<number> | null, top: (frame: number) => number, patch: number | null, things: number[]}} */
-  let shown = { order: scene.frames.map((_, i) => i), heat: null, top: () => 1, patch: null, things: [] };
+  /** @type {{order: number[], heat: ArrayLike<number> | null, top: (frame: number) => number, patch: number | null, things: number[], sides: Uint8ClampedArray | null}} */
+  let shown = { order: scene.frames.map((_, i) => i), heat: null, top: () => 1, patch: null, things: [], sides: null };
 
   const cells = scene.frames.map((_, slot) => {
     const canvas = h("canvas", { width: width, height: height, role: "img" });
@@ -113,15 +154,11 @@ export function strip(scene, colours, on, name = (slot, frame) => `frame ${slot 
   function draw(slot) {
     const frame = shown.order[slot];
     const context = cells[slot].canvas.getContext("2d");
-    context.drawImage(images[frame], 0, 0, width, height);
-    if (!shown.heat) return;
     const size = rows * columns;
-    const part = Array.prototype.slice.call(shown.heat, slot * size, (slot + 1) * size);
-    paint(part, shown.top(slot), colours, pixels.data);
-    heat.putImageData(pixels, 0, 0);
+    const heat = shown.heat && Array.prototype.slice.call(shown.heat, slot * size, (slot + 1) * size);
+    lay(context, images[frame], heat && { heat, top: shown.top(slot), colours: shown.sides ?? colours, signed: Boolean(shown.sides) });
+    if (!heat) return;
     const [left, top, right, bottom] = scene.region;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(small, left * width, top * height, (right - left) * width, (bottom - top) * height);
     for (const thing of outlines.length ? shown.things : []) {
       for (const [colour, line] of [["#000", 3.2], ["#fff", 1.5]]) {
         context.strokeStyle = String(colour);
@@ -206,9 +243,10 @@ export function strip(scene, colours, on, name = (slot, frame) => `frame ${slot 
     ready,
     /** @param {number[]} order @param {ArrayLike<number> | null} weights @param {(frame: number) => number} top
      * @param {number | null} patch @param {number[]} things to outline
-     * @param {string[]} said for those who do not see it, one a frame */
-    show(order, weights, top, patch, things, said) {
-      shown = { order, heat: weights, top, patch, things };
+     * @param {string[]} said for those who do not see it, one a frame
+     * @param {Uint8ClampedArray | null} [sides] colours of weights with two sides; null: weights are ≥ 0 */
+    show(order, weights, top, patch, things, said, sides = null) {
+      shown = { order, heat: weights, top, patch, things, sides };
       cells.forEach(({ cell, canvas, time }, slot) => {
         draw(slot);
         time.textContent = name(slot, order[slot]);
@@ -335,7 +373,7 @@ export function predictions(found) {
         h(
           "td",
           {},
-          h("span", { className: `vtx-bar vtx-bar-${Math.min(c, 3)}`, style: { width: `${(100 * p[i]) / most}%` }, "aria-hidden": "true" }),
+          h("span", { className: `vtx-bar vtx-bar-${Math.min(c, 3)}`, style: { width: `${(1.6 * p[i]) / most}em` }, "aria-hidden": "true" }),
           h("span", { className: "vtx-value", textContent: percent(p[i]) }),
         ),
       ),
