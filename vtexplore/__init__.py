@@ -31,6 +31,7 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "names": ("vtexplore.registry", "names"),
     "family": ("vtexplore.registry", "family"),
     "load": ("vtexplore.registry", "load"),
+    "wrap": ("vtexplore.guests", "wrap"),
     "prepare": ("vtexplore.data.prepare", "prepare"),
     "record": ("vtexplore.record", "record"),
     "attend": ("vtexplore.probes.attend", "attend"),
