@@ -1,6 +1,5 @@
 """Small guests with fresh weights, and processors made of a handful of words: nothing is fetched."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,7 @@ def bert_tokenizer(folder: Path) -> Any:
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     path = folder / "vocab.txt"
     path.write_text("\n".join([*specials, *WORDS, *LETTERS, *(f"##{c}" for c in LETTERS)]) + "\n")
-    return (
-        transformers.BertTokenizer(vocab=str(path))
-        if _takes(transformers.BertTokenizer, "vocab")
-        else (transformers.BertTokenizer(str(path)))
-    )
+    return transformers.BertTokenizer(vocab=str(path))
 
 
 def clip_tokenizer(folder: Path) -> Any:
@@ -39,12 +34,6 @@ def roberta_tokenizer(folder: Path) -> Any:
     specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     pieces = [*specials, "Ġ", *LETTERS, *("".join(m) for m in merges)]
     return transformers.RobertaTokenizer(vocab={p: i for i, p in enumerate(pieces)}, merges=merges)
-
-
-def _takes(cls: Any, name: str) -> bool:
-    import inspect
-
-    return name in inspect.signature(cls.__init__).parameters
 
 
 TOKENIZERS = {"clip": clip_tokenizer, "xclip": clip_tokenizer, "bridgetower": roberta_tokenizer}

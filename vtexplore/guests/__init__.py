@@ -5,7 +5,7 @@
     vtexplore.attend(model, clip, "a cat on a mat")
 
 Each file of this folder is one architecture, called as transformers calls its type: what its attentions look at, how
-a batch becomes its inputs, what its outputs mean. A model that is no guest speaks for itself, see ``vtexplore.testing``.
+a batch becomes its inputs, what its outputs mean. A model of your own speaks for itself, see ``vtexplore.testing``.
 """
 
 from vtexplore.guests._guest import Guest, cells, kind_of, names, wrap

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vtexplore.blocks.tap import listened
 from vtexplore.data.text import lend
-from vtexplore.errors import ConfigError
+from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.guests._hearing import find, heard
 from vtexplore.guests._kind import Feed, Kind
 from vtexplore.guests._reading import Borrowed, Looking, parts_of
@@ -47,7 +47,15 @@ class Guest(nn.Module):
         self._alone = threading.RLock()
 
     def forward(self, batch: Batch) -> Output:
-        """What the heads say. What is declared unseen (clips, patches) is hidden from attention."""
+        """What the heads say. What is declared unseen (clips, patches) is hidden from attention.
+
+        Of a clip that is not there, pixels are the mean colour (and features 0), for heads that read states without
+        attention. Raises ``Unsupported`` for hidden patches where such a head would read them.
+        """
+        if batch.patch_mask is not None and not self.kind.hides_patches:
+            raise Unsupported(
+                f"{self.kind.title} reads patches that are hidden from attention. Paint them over instead."
+            )
         feed = self.kind.feed(self, batch)
         return self.kind.say(self, self.run(feed, batch), batch)
 
@@ -69,7 +77,7 @@ class Guest(nn.Module):
     def pixels(self, batch: Batch) -> Tensor:
         """The video as the model wants its colours: [batch, frame, rgb, height, width]."""
         mean, std = (batch.video.new_tensor(x).view(3, 1, 1) for x in (self.looking.mean, self.looking.std))
-        return (batch.video - mean) / std
+        return (batch.video - mean) / std * batch.has_video[:, None, None, None, None]
 
     def found(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Boxes and features of the regions of each frame, see ``Detector``."""
@@ -80,7 +88,7 @@ class Guest(nn.Module):
                 f"{self.size} wants boxes [batch, frame, region, 4] and features of {self.wants.regions} channels; the "
                 f"detector gave {list(boxes.shape)} and {list(features.shape)}."
             )
-        return boxes, features
+        return boxes, features * batch.has_video[:, None, None, None]
 
 
 def names() -> tuple[str, ...]:
@@ -117,7 +125,7 @@ def wrap(
     pieces of a text, the model's own limit at most (None: at most 64).
 
     Pixels are brought to size by the house's reader (bilinear), where some processors use bicubic.
-    Raises ``ConfigError`` for an architecture or class that is not known here, or if a part of the processor is missing.
+    Raises ``ConfigError`` for an architecture or class that is not known here, or if part of the processor is missing.
     """
     kind = kind_of(str(getattr(getattr(model, "config", None), "model_type", type(model).__name__)))
     if type(model).__name__ not in kind.classes:

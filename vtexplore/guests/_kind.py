@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from torch import Tensor
@@ -46,9 +47,11 @@ def _nothing(guest: Guest, batch: Batch) -> AbstractContextManager[Any]:
 class Kind:
     """An architecture of transformers; the last lines of its page.
 
-    ``sites`` and ``states`` are rules, see ``_hearing.find``. ``small(words)`` makes a tiny model with fresh weights
-    and a vocabulary of so many words; ``classes`` the classes of transformers that can be wrapped. ``around`` stands
-    about each forward. ``optional``: names in paths of sites that some configurations lack. ``frames_independent``: frames are seen one by one, and scores are their mean.
+    ``sites`` and ``states`` are rules, see ``_hearing.find``; ``optional``: names in paths of sites that some
+    configurations lack. ``small(class, words)`` makes a tiny model with fresh weights and so many words; ``classes``
+    are those of transformers that can be wrapped. ``around`` stands about each forward. ``hides_patches``: one patch
+    can be hidden, so that nothing said depends on it. ``frames_independent``: frames are seen one by one, and scores
+    are their mean.
     """
 
     title: str
@@ -62,7 +65,14 @@ class Kind:
     states: tuple[tuple[str, ...], ...] = ()
     around: Callable[[Guest, Batch], AbstractContextManager[Any]] = field(default=_nothing)
     optional: tuple[str, ...] = ()
+    hides_patches: bool = False
     frames_independent: bool = False
+
+
+def tiny(config: str, model: str, **settings: Any) -> Any:
+    """A model of transformers with fresh weights, by the names of its config and class."""
+    transformers: Any = import_module("transformers")
+    return getattr(transformers, model)(getattr(transformers, config)(**settings))
 
 
 # ── what pages share ──────────────────────────────────────────────────────────────────────────────
@@ -82,6 +92,10 @@ def watched(guest: Guest, out: Any, batch: Batch) -> Output:
     return Output(video_embedding=out.last_hidden_state.mean(dim=1) if pooled is None else pooled)
 
 
+@overload
+def mean_of_frames(x: Tensor, frames: int) -> Tensor: ...
+@overload
+def mean_of_frames(x: Tensor | None, frames: int) -> Tensor | None: ...
 def mean_of_frames(x: Tensor | None, frames: int) -> Tensor | None:
     """What is said of each frame [batch · frame, …] as one mean [batch, …]."""
     return None if x is None else x.unflatten(0, (-1, frames)).mean(dim=1)

@@ -1,4 +1,4 @@
-"""What a processor knows, in the house's words: a tokenizer becomes a vocabulary, an image processor a way of looking."""
+"""What a processor knows, in the house's words: a tokenizer is a vocabulary, an image processor a way of looking."""
 
 from __future__ import annotations
 

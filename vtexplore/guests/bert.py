@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, worded
+from vtexplore.guests._kind import Feed, Kind, Wants, tiny, worded
 from vtexplore.guests._parts import words
 from vtexplore.types import Batch, Output
 
@@ -32,13 +32,16 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers."""
-    import transformers
-
-    config = transformers.BertConfig(
-        vocab_size=vocabulary, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+    return tiny(
+        "BertConfig",
+        name,
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
         max_position_embeddings=48,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    )
 
 
 KIND = Kind(

@@ -1,4 +1,4 @@
-"""BridgeTower (Xu et al. 2023, arXiv 2206.08657): two towers, and a bridge from each of their upper layers into a third.
+"""BridgeTower (Xu et al. 2023, arXiv 2206.08657): two towers, and bridges from their upper layers into a third.
 
 Each layer of the third looks at its own words (or patches), then across. ``transformers`` returns the first of these
 looks and calls it attention; the cross one, ``….crossattention``, is what tells where words look. A picture model:
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, unit, worded
+from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, tiny, unit, worded
 from vtexplore.guests._parts import frame_by_frame, patches, words_of_each_frame
 from vtexplore.types import Batch, Output
 
@@ -35,7 +35,6 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
     frames, name = batch.video.shape[1], type(guest.model).__name__
     if "text_embeds" in out:
         video, text = (mean_of_frames(unit(x), frames) for x in (out.image_embeds, out.text_embeds))
-        assert video is not None and text is not None
         match = (video * text).sum(dim=-1) * guest.model.logit_scale.exp()
         return Output(match_logits=match, video_embedding=video, text_embedding=text)
     said = mean_of_frames(out.get("logits"), frames)
@@ -46,16 +45,20 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
 
 def small(name: str, vocabulary: int) -> Any:
     """Three layers a tower, two across; eyes are 64 wide at least."""
-    import transformers
-
     tower = {"hidden_size": 64, "num_hidden_layers": 3}
     text = {"vocab_size": vocabulary, "num_attention_heads": 4, "intermediate_size": 96, "max_position_embeddings": 42}
-    config = transformers.BridgeTowerConfig(
-        hidden_size=64, num_attention_heads=4, num_hidden_layers=2, intermediate_size=96, contrastive_hidden_size=24,
-        logit_scale_init_value=2.6, text_config=text | tower,
+    return tiny(
+        "BridgeTowerConfig",
+        name,
+        hidden_size=64,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        intermediate_size=96,
+        contrastive_hidden_size=24,
+        logit_scale_init_value=2.6,
+        text_config=text | tower,
         vision_config={"image_size": 32, "patch_size": 8} | tower,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    )
 
 
 KIND = Kind(
@@ -85,5 +88,6 @@ KIND = Kind(
         "BridgeTowerModel",
     ),
     small=small,
+    hides_patches=True,
     frames_independent=True,
 )

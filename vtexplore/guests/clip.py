@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, unit, worded
+from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, tiny, unit, worded
 from vtexplore.guests._parts import frame_by_frame, patches, words
 from vtexplore.types import Batch, Output
 
@@ -41,14 +41,11 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers a tower; the end of a text is the last word of the vocabulary."""
-    import transformers
-
     layers = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48, "projection_dim": 24}
     text = {"vocab_size": vocabulary, "hidden_size": 32, "max_position_embeddings": 40}
     text |= {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
     vision = {"image_size": 32, "patch_size": 8, "hidden_size": 32}
-    config = transformers.CLIPConfig(text_config=text | layers, vision_config=vision | layers, projection_dim=24)
-    return getattr(transformers, name)(config)
+    return tiny("CLIPConfig", name, text_config=text | layers, vision_config=vision | layers, projection_dim=24)
 
 
 KIND = Kind(
@@ -67,5 +64,6 @@ KIND = Kind(
     say=say,
     classes=("CLIPModel",),
     small=small,
+    hides_patches=True,
     frames_independent=True,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, worded
+from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, tiny, worded
 from vtexplore.guests._parts import frame_by_frame, regions, words_of_each_frame
 from vtexplore.types import Batch, Output
 
@@ -47,13 +47,20 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers a stack."""
-    import transformers
-
-    config = transformers.LxmertConfig(
-        vocab_size=vocabulary, hidden_size=32, num_attention_heads=4, intermediate_size=48, max_position_embeddings=40,
-        l_layers=2, x_layers=2, r_layers=2, visual_feat_dim=14, num_qa_labels=12,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    return tiny(
+        "LxmertConfig",
+        name,
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=40,
+        l_layers=2,
+        x_layers=2,
+        r_layers=2,
+        visual_feat_dim=14,
+        num_qa_labels=12,
+    )
 
 
 KIND = Kind(

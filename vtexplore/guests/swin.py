@@ -1,8 +1,7 @@
 """Swin (Liu et al. 2021, arXiv 2103.14030): windows of a picture, shifted by half in every other layer.
 
 After each stage four places become one, so each stage has a grid of its own. ``transformers`` returns the last layer
-of each stage; here every layer is a site. Frames are seen one by one, and scores are means over frames. Single patches
-cannot be hidden from it: its windows know no mask of theirs.
+of each stage; here every layer is a site. Frames are seen one by one, and scores are means over frames.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vtexplore.errors import Unsupported
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, watched
+from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, tiny, watched
 from vtexplore.guests._parts import Part, patches
 from vtexplore.types import Batch, Output
 
@@ -28,8 +26,6 @@ def wants(config: Any) -> Wants:
 
 def feed(guest: Guest, batch: Batch) -> Feed:
     """Each frame is a picture of its own; a part for each stage and shift."""
-    if batch.patch_mask is not None:
-        raise Unsupported("Patches cannot be hidden from Swin. Paint them over instead.")
     config, parts = guest.model.config, dict[str, Part]()
     frames, rows, columns = guest.grid(batch)
     for stage, depth in enumerate(config.depths):
@@ -65,12 +61,17 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two stages of two layers."""
-    import transformers
-
-    config = transformers.SwinConfig(
-        image_size=32, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=3, num_labels=5
+    return tiny(
+        "SwinConfig",
+        name,
+        image_size=32,
+        patch_size=4,
+        embed_dim=16,
+        depths=[2, 2],
+        num_heads=[2, 4],
+        window_size=3,
+        num_labels=5,
     )
-    return getattr(transformers, name)(config)
 
 
 KIND = Kind(

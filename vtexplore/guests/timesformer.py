@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, square, watched
+from vtexplore.guests._kind import Feed, Kind, Wants, square, tiny, watched
 from vtexplore.guests._parts import frame_by_frame, patches, summary
 from vtexplore.types import Batch
 
@@ -40,13 +40,18 @@ def feed(guest: Guest, batch: Batch) -> Feed:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers."""
-    import transformers
-
-    config = transformers.TimesformerConfig(
-        image_size=32, patch_size=8, num_frames=4, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=48, num_labels=5,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    return tiny(
+        "TimesformerConfig",
+        name,
+        image_size=32,
+        patch_size=8,
+        num_frames=4,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        num_labels=5,
+    )
 
 
 KIND = Kind(
@@ -63,4 +68,5 @@ KIND = Kind(
     say=watched,
     classes=("TimesformerForVideoClassification", "TimesformerModel"),
     small=small,
+    hides_patches=True,
 )

@@ -1,6 +1,6 @@
 """VideoMAE (Tong et al. 2022, arXiv 2203.12602): tubelets of two frames, all in one sequence without a [CLS].
 
-It sees a video and reads no text; nothing of the video is hidden here, as its pretraining hides most of it.
+It sees a video and reads no text; nothing is hidden here, of which its pretraining hides most.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, square, watched
+from vtexplore.guests._kind import Feed, Kind, Wants, square, tiny, watched
 from vtexplore.guests._parts import patches
 from vtexplore.types import Batch
 
@@ -26,13 +26,19 @@ def feed(guest: Guest, batch: Batch) -> Feed:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers."""
-    import transformers
-
-    config = transformers.VideoMAEConfig(
-        image_size=32, patch_size=8, num_frames=4, tubelet_size=2, hidden_size=32, num_hidden_layers=2,
-        num_attention_heads=4, intermediate_size=48, num_labels=5,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    return tiny(
+        "VideoMAEConfig",
+        name,
+        image_size=32,
+        patch_size=8,
+        num_frames=4,
+        tubelet_size=2,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        num_labels=5,
+    )
 
 
 KIND = Kind(

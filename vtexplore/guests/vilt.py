@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, worded
+from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, tiny, worded
 from vtexplore.guests._parts import frame_by_frame, patches, words_of_each_frame
 from vtexplore.types import Batch, Output
 
@@ -70,13 +70,18 @@ def in_order(guest: Guest, batch: Batch) -> Iterator[None]:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers."""
-    import transformers
-
-    config = transformers.ViltConfig(
-        vocab_size=vocabulary, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
-        max_position_embeddings=40, image_size=32, patch_size=8,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    return tiny(
+        "ViltConfig",
+        name,
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=40,
+        image_size=32,
+        patch_size=8,
+    )
 
 
 KIND = Kind(
@@ -89,6 +94,7 @@ KIND = Kind(
     say=say,
     classes=("ViltForMaskedLM", "ViltForImageAndTextRetrieval", "ViltForQuestionAnswering", "ViltModel"),
     small=small,
+    hides_patches=True,
     around=in_order,
     frames_independent=True,
 )

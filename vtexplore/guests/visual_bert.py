@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, worded
+from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, tiny, worded
 from vtexplore.guests._parts import frame_by_frame, regions, words_of_each_frame
 from vtexplore.types import Batch, Output
 
@@ -45,13 +45,17 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers."""
-    import transformers
-
-    config = transformers.VisualBertConfig(
-        vocab_size=vocabulary, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
-        max_position_embeddings=40, visual_embedding_dim=14,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    return tiny(
+        "VisualBertConfig",
+        name,
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=40,
+        visual_embedding_dim=14,
+    )
 
 
 KIND = Kind(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, square, watched
+from vtexplore.guests._kind import Feed, Kind, Wants, square, tiny, watched
 from vtexplore.guests._parts import patches, summary
 from vtexplore.types import Batch
 
@@ -28,13 +28,18 @@ def feed(guest: Guest, batch: Batch) -> Feed:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers."""
-    import transformers
-
-    config = transformers.VivitConfig(
-        image_size=32, num_frames=4, tubelet_size=[2, 8, 8], hidden_size=32, num_hidden_layers=2,
-        num_attention_heads=4, intermediate_size=48, num_labels=5,
-    )  # fmt: skip
-    return getattr(transformers, name)(config)
+    return tiny(
+        "VivitConfig",
+        name,
+        image_size=32,
+        num_frames=4,
+        tubelet_size=[2, 8, 8],
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        num_labels=5,
+    )
 
 
 KIND = Kind(
@@ -47,4 +52,5 @@ KIND = Kind(
     say=watched,
     classes=("VivitForVideoClassification", "VivitModel"),
     small=small,
+    hides_patches=True,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, square, worded
+from vtexplore.guests._kind import Feed, Kind, Wants, square, tiny, worded
 from vtexplore.guests._parts import Part, frame_by_frame, of_frames, patches, places, words
 from vtexplore.types import Batch, Output, Tokens
 
@@ -49,17 +49,19 @@ def say(guest: Guest, out: Any, batch: Batch) -> Output:
 
 def small(name: str, vocabulary: int) -> Any:
     """Two layers a tower, one over time."""
-    import transformers
-
     layers = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48, "hidden_size": 32}
     text = {"vocab_size": vocabulary, "max_position_embeddings": 40}
     text |= {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
     over_time = {"mit_hidden_size": 24, "mit_intermediate_size": 48, "mit_num_attention_heads": 4}
     vision = {"image_size": 32, "patch_size": 8, "num_frames": 4} | over_time
-    config = transformers.XCLIPConfig(
-        text_config=text | layers, vision_config=vision | layers, projection_dim=24, prompt_num_attention_heads=4
+    return tiny(
+        "XCLIPConfig",
+        name,
+        text_config=text | layers,
+        vision_config=vision | layers,
+        projection_dim=24,
+        prompt_num_attention_heads=4,
     )
-    return getattr(transformers, name)(config)
 
 
 KIND = Kind(
