@@ -77,7 +77,7 @@ class Guest(nn.Module):
     def pixels(self, batch: Batch) -> Tensor:
         """The video as the model wants its colours: [batch, frame, rgb, height, width]."""
         mean, std = (batch.video.new_tensor(x).view(3, 1, 1) for x in (self.looking.mean, self.looking.std))
-        return (batch.video - mean) / std * batch.has_video[:, None, None, None, None]
+        return _there((batch.video - mean) / std, batch)
 
     def found(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Boxes and features of the regions of each frame, see ``Detector``."""
@@ -88,7 +88,12 @@ class Guest(nn.Module):
                 f"{self.size} wants boxes [batch, frame, region, 4] and features of {self.wants.regions} channels; the "
                 f"detector gave {list(boxes.shape)} and {list(features.shape)}."
             )
-        return boxes, features * batch.has_video[:, None, None, None]
+        return boxes, _there(features, batch)
+
+
+def _there(x: Tensor, batch: Batch) -> Tensor:
+    """0 for clips that are declared not to be there: [batch, …]."""
+    return x if batch.video_mask is None else x * batch.video_mask.view(-1, *[1] * (x.dim() - 1))
 
 
 def names() -> tuple[str, ...]:

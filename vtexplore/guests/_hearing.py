@@ -151,20 +151,22 @@ class Ear:
         look = spot.looks[self.turns[id(spot.module)] % len(spot.looks)]
         return look, self.parts[look.queries], self.parts[look.keys]
 
-    def see(self, states: States, out: Any) -> None:
-        """Show the states that a layer handed on."""
+    def see(self, states: States, out: Any) -> Any:
+        """Show the states that a layer handed on; returns them on the way that gradients take."""
         outs = list(out) if isinstance(out, tuple | list) else [out]
-        shown = zip(states.taps, states.parts, outs, strict=False)
+        turn = 0
         if len(outs) < len(states.parts):  # one a call
             turn = self.turns[id(states.module)] % len(states.parts)
             self.turns[id(states.module)] += 1
-            shown = zip(states.taps[turn:], states.parts[turn:], outs[:1], strict=False)
-        for tap, name, hidden in shown:
-            part = self.parts[name]
-            hidden = hidden.transpose(0, 1) if states.sequence_first else hidden
-            hidden = hidden.reshape(-1, part.count, hidden.shape[-1])
+        for at, (tap, name) in enumerate(zip(states.taps[turn:], states.parts[turn:], strict=True)):
+            if at == len(outs):
+                break
+            part, x = self.parts[name], outs[at].transpose(0, 1) if states.sequence_first else outs[at]
+            hidden = x.reshape(-1, part.count, x.shape[-1])
             mask = hidden.new_ones(hidden.shape[:2], dtype=torch.bool) if part.seen is None else part.seen
-            tap.see(Stream(hidden, mask, part.tokens))
+            hidden = tap.see(Stream(hidden, mask, part.tokens)).hidden.view_as(x)
+            outs[at] = hidden.transpose(0, 1) if states.sequence_first else hidden
+        return type(out)(outs) if isinstance(out, tuple | list) else outs[0]
 
 
 def _folded(x: Tensor, windows: int) -> Tensor:
