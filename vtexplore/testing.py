@@ -14,7 +14,7 @@ Any ``nn.Module`` is accepted that says what it wants to see, shows its attentio
             joint = video + Stream(self.words(batch.word_ids), batch.word_mask, lambda: word_tokens(batch))
             q = joint.hidden[:, None]                                       # [batch, head, token, channel]
             heard = attend(self.tap, q, q, q, queries=joint.tokens, keys=joint.tokens, mask=joint.mask)
-            return Output(match_logits=heard.mean(dim=(1, 2, 3)))
+            return Output(match_logits=heard[:, 0, -24:].mean(dim=(1, 2)))  # read off the words
 
 (``Tap``, ``name_taps`` and ``attend`` live in ``vtexplore.blocks.tap``, ``grid_tokens`` and ``word_tokens`` in
 ``vtexplore.blocks.embeddings``, all else in ``vtexplore.types``.) Then
@@ -60,7 +60,7 @@ class Kept:
 
 @dataclass
 class Ear:
-    """A listener that keeps all that it is shown, and has the first call of each site use what ``instead`` makes."""
+    """A listener that keeps all that it is shown."""
 
     calls: list[Call] = field(default_factory=list)
     states: list[tuple[str, Stream]] = field(default_factory=list)

@@ -101,7 +101,7 @@ def test_a_hidden_patch_is_not_seen(name: str, tmp_path: Path, toy_clip: Any) ->
     mask[0, -1, -1, -1] = False
     hidden = Batch(**{**vars(batch), "patch_mask": mask})
     if not guest.kind.hides_patches:
-        with pytest.raises(Unsupported, match="Paint"):
+        with pytest.raises(Unsupported, match="Paint them"):
             guest(hidden)
         return
     video = batch.video.clone()

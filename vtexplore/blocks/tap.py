@@ -150,7 +150,7 @@ def name_taps(model: nn.Module) -> nn.Module:
     for path, module in model.named_modules():
         if isinstance(module, Tap):
             layer, _, name = path.rpartition(".")
-            module.site = ".".join([layer.removesuffix(".attention"), *([name] if name != "tap" else [])])
+            module.site = ".".join([layer.removesuffix(".attention"), *([name] if name != "tap" else [])]) or name
     return model
 
 

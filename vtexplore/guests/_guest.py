@@ -50,12 +50,10 @@ class Guest(nn.Module):
         """What the heads say. What is declared unseen (clips, patches) is hidden from attention.
 
         Of a clip that is not there, pixels are the mean colour (and features 0), for heads that read states without
-        attention. Raises ``Unsupported`` for hidden patches where such a head would read them.
+        attention. Raises ``Unsupported`` for hidden patches where such a head would read them, or regions hold them.
         """
         if batch.patch_mask is not None and not self.kind.hides_patches:
-            raise Unsupported(
-                f"{self.kind.title} reads patches that are hidden from attention. Paint them over instead."
-            )
+            raise Unsupported(f"Single patches cannot be hidden from {self.kind.title}. Paint them over instead.")
         feed = self.kind.feed(self, batch)
         return self.kind.say(self, self.run(feed, batch), batch)
 
@@ -77,7 +75,7 @@ class Guest(nn.Module):
     def pixels(self, batch: Batch) -> Tensor:
         """The video as the model wants its colours: [batch, frame, rgb, height, width]."""
         mean, std = (batch.video.new_tensor(x).view(3, 1, 1) for x in (self.looking.mean, self.looking.std))
-        return _there((batch.video - mean) / std, batch)
+        return _there((batch.video - mean) / std, batch).to(self.model.dtype)
 
     def found(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Boxes and features of the regions of each frame, see ``Detector``."""
@@ -88,7 +86,7 @@ class Guest(nn.Module):
                 f"{self.size} wants boxes [batch, frame, region, 4] and features of {self.wants.regions} channels; the "
                 f"detector gave {list(boxes.shape)} and {list(features.shape)}."
             )
-        return boxes, _there(features, batch)
+        return boxes.to(self.model.dtype), _there(features, batch).to(self.model.dtype)
 
 
 def _there(x: Tensor, batch: Batch) -> Tensor:
