@@ -10,7 +10,7 @@ from fresh import fresh
 from torch import nn
 from toy import ToyModel
 
-from vtexplore import testing
+from vtexplore import registry, testing
 from vtexplore.blocks.embeddings import grid_tokens, word_tokens
 from vtexplore.blocks.tap import Tap, attend, name_taps
 from vtexplore.errors import ContractError
@@ -106,5 +106,7 @@ def test_the_toy_of_these_tests_is_told_what_it_lacks(toy_model: ToyModel, toy_c
 
 @pytest.mark.parametrize("name", ["violet", "bridgeformer"])
 def test_families_keep_the_promises_too(name: str, toy_clip: Any) -> None:
-    kept = check_model(fresh(name), toy_clip, "a red circle slides left")
+    kept = check_model(
+        fresh(name), toy_clip, "a red circle slides left", frames_ahead=registry.family(name).frames_ahead
+    )
     assert len(kept.kept) == len(PROMISES)
