@@ -1,5 +1,6 @@
 """Maps that transformers never returns, each held to its layer's own arithmetic; what is hidden; several at once."""
 
+from copy import deepcopy
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -131,6 +132,34 @@ def test_two_threads_do_not_hear_each_other(tmp_path: Path, toy_clip: Any) -> No
     for i in (0, 1):
         assert len(found[i]) == 8
         assert all(torch.equal(maps[s], alone[i][s]) for maps in found[i] for s in maps)
+
+
+@torch.no_grad()
+def test_a_copy_is_heard_by_itself(tmp_path: Path, toy_clip: Any) -> None:
+    guest = made("clip", tmp_path)
+    batch = prepare([toy_clip], [TEXT], guest.inputs)
+    copy = deepcopy(guest)
+    for parameter in copy.parameters():
+        parameter.mul_(1.5)
+    before = heard(guest, batch)
+    assert not any(torch.equal(before[site], weights) for site, weights in heard(copy, batch).items())
+    assert all(torch.equal(before[site], weights) for site, weights in heard(guest, batch).items())
+
+
+@torch.no_grad()
+def test_nothing_is_left_behind_by_a_forward_that_fails(tmp_path: Path, toy_clip: Any) -> None:
+    guest = made("clip", tmp_path)
+    batch = prepare([toy_clip], [TEXT], guest.inputs)
+    whole = guest(batch).match_logits
+
+    def fail(site: str, weights: Tensor) -> Tensor:
+        raise KeyError(site)
+
+    with pytest.raises(KeyError):
+        record(guest, batch, edit=fail)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in guest.model.modules())
+    assert guest.model.config.text_config._attn_implementation == "sdpa"
+    assert torch.equal(guest(batch).match_logits, whole)
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────

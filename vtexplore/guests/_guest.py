@@ -22,6 +22,7 @@ from vtexplore.guests._reading import Borrowed, Looking, parts_of
 from vtexplore.types import Batch, Inputs, Output
 
 FRAMES, MOST_WORDS = 4, 64
+_ALONE = threading.RLock()  # hooks stand in the model itself: one listened forward at a time
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Frames [batch, frame, rgb, height, width] in 0..1 to boxes [batch, frame, region, 4] (xyxy in 0..1 of the square) and
 features [batch, frame, region, channel]."""
@@ -44,7 +45,6 @@ class Guest(nn.Module):
         self.wants = kind.wants(model.config)
         self.spots, self.layers = find(model, kind.sites, kind.states, model.base_model_prefix, kind.optional)
         self.taps = nn.ModuleList([look.tap for spot in self.spots for look in spot.looks])
-        self._alone = threading.RLock()
 
     def forward(self, batch: Batch) -> Output:
         """What the heads say. What is declared unseen (clips, patches) is hidden from attention.
@@ -62,7 +62,7 @@ class Guest(nn.Module):
         hiding = batch.video_mask is not None or batch.patch_mask is not None
         with ExitStack() as stack:
             if listened() or hiding:
-                stack.enter_context(self._alone)
+                stack.enter_context(_ALONE)
                 stack.enter_context(heard(self.spots, self.layers, feed.parts))
             stack.enter_context(self.kind.around(self, batch))
             return self.model(**feed.inputs)

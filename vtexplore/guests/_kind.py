@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vtexplore.guests._parts import Part
 from vtexplore.types import Batch, Output
-
-if TYPE_CHECKING:
-    from vtexplore.guests._guest import Guest
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Feed:
     parts: Mapping[str, Part]
 
 
-def _nothing(guest: Guest, batch: Batch) -> AbstractContextManager[Any]:
+def _nothing(guest: Any, batch: Batch) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
@@ -58,12 +55,12 @@ class Kind:
     paper: str
     sites: tuple[tuple[str, ...], ...]
     wants: Callable[[Any], Wants]
-    feed: Callable[[Guest, Batch], Feed]
-    say: Callable[[Guest, Any, Batch], Output]
+    feed: Callable[[Any, Batch], Feed]
+    say: Callable[[Any, Any, Batch], Output]
     classes: tuple[str, ...]
     small: Callable[[str, int], Any]
     states: tuple[tuple[str, ...], ...] = ()
-    around: Callable[[Guest, Batch], AbstractContextManager[Any]] = field(default=_nothing)
+    around: Callable[[Any, Batch], AbstractContextManager[Any]] = field(default=_nothing)
     optional: tuple[str, ...] = ()
     hides_patches: bool = False
     frames_independent: bool = False
@@ -84,7 +81,7 @@ def worded(batch: Batch, frames: int = 1) -> dict[str, Tensor]:
     return {name: x.repeat_interleave(frames, dim=0) for name, x in named.items()}
 
 
-def watched(guest: Guest, out: Any, batch: Batch) -> Output:
+def watched(guest: Any, out: Any, batch: Batch) -> Output:
     """What a model that only watches says: its classes, or a vector (the pooled one, or the mean of all states)."""
     if "logits" in out:
         return Output(answer_logits=out.logits)
@@ -92,12 +89,8 @@ def watched(guest: Guest, out: Any, batch: Batch) -> Output:
     return Output(video_embedding=out.last_hidden_state.mean(dim=1) if pooled is None else pooled)
 
 
-@overload
-def mean_of_frames(x: Tensor, frames: int) -> Tensor: ...
-@overload
-def mean_of_frames(x: Tensor | None, frames: int) -> Tensor | None: ...
-def mean_of_frames(x: Tensor | None, frames: int) -> Tensor | None:
-    """What is said of each frame [batch · frame, …] as one mean [batch, …]."""
+def mean_of_frames(x: Any, frames: int) -> Any:
+    """What is said of each frame, a tensor [batch · frame, …], as one mean [batch, …]; None stays None."""
     return None if x is None else x.unflatten(0, (-1, frames)).mean(dim=1)
 
 
