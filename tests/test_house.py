@@ -22,8 +22,8 @@ PACKAGE = ROOT / "vtexplore"
 FLOORS = (
     {"errors", "assets", "files", "statistics", "types"},
     {"blocks", "objectives", "data", "world", "registry", "weights", "published", "visual_words"},
-    {"models", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
-    {"probes", "measures", "evaluate", "many"},
+    {"models", "guests", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
+    {"probes", "measures", "evaluate", "many", "testing"},
     {"views"},
     {"widgets"},
     {"cli", "cli_many", "cli_order", "cli_weights", "cli_why", "cli_words", "terminal", "tour", "course", "readme"},

@@ -6,6 +6,7 @@ Data walks through the rooms in this order, and never back:
 
     clip = vtexplore.read_video("pancake.mp4")      data/video.py    a file becomes a Clip
     model = vtexplore.load("violet")                registry.py      a paper, with its shipped weights
+    model = vtexplore.wrap(guest, processor)        guests/          … or a model of transformers
     batch = vtexplore.prepare(clip, text, …)        data/prepare.py  what that paper wants to see
     record = vtexplore.record(model, batch)         record.py        one forward pass, opened
     result = vtexplore.attend(model, clip, text)    probes/          a question, and its answer in numbers
@@ -31,6 +32,7 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "names": ("vtexplore.registry", "names"),
     "family": ("vtexplore.registry", "family"),
     "load": ("vtexplore.registry", "load"),
+    "wrap": ("vtexplore.guests", "wrap"),
     "prepare": ("vtexplore.data.prepare", "prepare"),
     "record": ("vtexplore.record", "record"),
     "attend": ("vtexplore.probes.attend", "attend"),

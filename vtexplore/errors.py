@@ -25,5 +25,9 @@ class ConfigError(VtexploreError):
     """Settings that contradict each other or name something that does not exist."""
 
 
+class ContractError(VtexploreError):
+    """A model that breaks what it promises to probes by its Tokens and taps; the message says each promise."""
+
+
 class AssetError(VtexploreError):
     """A file that should have come with vtexplore (a clip, a miniature, a figure) and is not there."""

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vtexplore.blocks.tap import Call, Tap, listening
+from vtexplore.blocks.tap import Call, Tap, listening, picked
 from vtexplore.errors import ConfigError
 from vtexplore.files import writing
 from vtexplore.types import Attention, Batch, Output, Stream, Tokens
@@ -155,17 +155,10 @@ class Recorder:
             about: dict[str, Any] = {"reduced": self.reduce, "dropout": call.dropout}
             kept: Attention | None = Attention(call.site, weights, queries, keys, call.groups, call.key_groups, **about)
             if as_rows and kept is not None:
-                kept = self._keep(call, partial(_picked, kept.full()), queries, keys)
+                kept = self._keep(call, partial(picked, kept.full()), queries, keys)
         if kept is not None:
             self.attention[call.site] = kept
         return flat if self.explicit else None
-
-
-def _picked(full: Tensor, rows: slice | Tensor | None = None) -> Tensor:
-    """``WeightsOf`` for weights that are there already: [batch, head, query, key]."""
-    if isinstance(rows, Tensor):
-        return full.gather(2, rows.to(full.device)[:, None, :, None].expand(-1, full.shape[1], -1, full.shape[3]))
-    return full if rows is None else full[:, :, rows]
 
 
 def _row_index(rows: str | Sequence[int], queries: tuple[Tokens, ...]) -> list[np.ndarray] | slice | None:

@@ -29,7 +29,7 @@ class Call:
     scaled logits (masks included, −inf = hidden) and broadcasts to [batch, head, query, key];
     ``queries`` and ``keys`` build their Tokens. In local attention the head axis holds window × head
     (window outermost), ``groups`` [window, query] says which query stands at each place (−1 = padding) and
-    ``key_groups`` [window, key] which key; None: as the queries.
+    ``key_groups`` [window, key] which key; None: as the queries. ``given``: the weights, where a layer has them anyway.
     """
 
     site: str
@@ -42,12 +42,15 @@ class Call:
     groups: Tensor | None
     key_groups: Tensor | None
     dropout: bool
+    given: Tensor | None = None
 
     def weights(self, rows: slice | Tensor | None = None) -> Tensor:
-        """softmax(scale · q kᵀ + bias), fp32 softmax: [batch, head, row, key].
+        """softmax(scale · q kᵀ + bias), fp32 softmax, or what is ``given``: [batch, head, row, key].
 
         ``rows``: None (all), a slice, or an index [batch, row] that may differ from item to item.
         """
+        if self.given is not None:
+            return picked(self.given, rows)
         q, bias = self.q, self.bias
         if isinstance(rows, Tensor):
             batch, head, _, channel = q.shape
@@ -63,6 +66,13 @@ class Call:
         if bias is not None:
             logits = logits + bias
         return logits.float().softmax(dim=-1).to(q.dtype)
+
+
+def picked(full: Tensor, rows: slice | Tensor | None = None) -> Tensor:
+    """Rows of weights that are there already: [batch, head, query, key] to [batch, head, row, key]."""
+    if isinstance(rows, Tensor):
+        return full.gather(2, rows.to(full.device)[:, None, :, None].expand(-1, full.shape[1], -1, full.shape[3]))
+    return full if rows is None else full[:, :, rows]
 
 
 @runtime_checkable
@@ -115,12 +125,13 @@ class Tap(nn.Module):
         groups: Tensor | None = None,
         key_groups: Tensor | None = None,
         dropout: bool = False,
+        given: Tensor | None = None,
     ) -> Tensor | None:
         """None, or the weights that an explicit listener wants the layer to use."""
         listener = _listener.get()
         if listener is None:
             return None
-        call = Call(self.site, q, k, bias, scale, queries, keys, groups, key_groups, dropout)
+        call = Call(self.site, q, k, bias, scale, queries, keys, groups, key_groups, dropout, given)
         return listener.hear(call)
 
     def see(self, stream: Stream) -> Stream:
@@ -139,7 +150,7 @@ def name_taps(model: nn.Module) -> nn.Module:
     for path, module in model.named_modules():
         if isinstance(module, Tap):
             layer, _, name = path.rpartition(".")
-            module.site = ".".join([layer.removesuffix(".attention"), *([name] if name != "tap" else [])])
+            module.site = ".".join([layer.removesuffix(".attention"), *([name] if name != "tap" else [])]) or name
     return model
 
 

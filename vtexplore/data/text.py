@@ -30,8 +30,10 @@ __all__ = [
     "check_lexicon",
     "encode",
     "hide_word",
+    "lend",
     "nearest",
     "plain",
+    "split_masks",
     "vocabulary",
     "words_of",
 ]
@@ -57,6 +59,11 @@ def plain(word: str) -> str:
     while stop > start and _is_punctuation(word[stop - 1]):
         stop -= 1
     return word[start:stop].lower()
+
+
+def split_masks(word: str) -> list[str | None]:
+    """What stands around each ``[MASK]`` of a word; None for the mask itself."""
+    return [None if part.upper() == "[MASK]" else part for part in _MASK_AT.split(word)]
 
 
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
@@ -116,6 +123,10 @@ class Vocabulary:
                 self._seen[word] = found
         return found
 
+    def words(self, words: Sequence[str]) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
+        """Ids and pieces of each word of a text."""
+        return [self.word(word) for word in words]
+
     @cached_property
     def _seen(self) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
         return {}
@@ -123,8 +134,8 @@ class Vocabulary:
     def _split(self, word: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
         ids: list[int] = []
         pieces: list[str] = []
-        for part in _MASK_AT.split(word):
-            if part.upper() == "[MASK]":
+        for part in split_masks(word):
+            if part is None:
                 ids.append(self.mask_id)
                 pieces.append("[MASK]")
             elif part:
@@ -149,12 +160,25 @@ class Vocabulary:
         return machine
 
 
-@lru_cache(maxsize=8)
+_LENT: dict[str, Vocabulary] = {}
+
+
+def lend(known: Vocabulary) -> str:
+    """Let ``vocabulary`` find, in this process, one that stands in no file; returns its name, for ``Inputs``."""
+    _LENT[known.name] = known
+    return known.name
+
+
 def vocabulary(name: str = "world") -> Vocabulary:
-    """The vocabulary of the world (``"world"``) or of a file with one piece a line, as BERT's is.
+    """The vocabulary of the world (``"world"``), one that was lent, or of a file with one piece a line, as BERT's is.
 
     Raises ``TextError`` if there is no such file, or if it lacks one of the five special pieces.
     """
+    return _LENT[name] if name in _LENT else _stored(name)
+
+
+@lru_cache(maxsize=8)
+def _stored(name: str) -> Vocabulary:
     if name == "world":
         lines = resources.files("vtexplore.world").joinpath("vocab.txt").read_text("utf-8")
     else:
@@ -206,7 +230,7 @@ def encode(texts: Sequence[str], max_words: int, name: str = "world") -> Encoded
     mask = np.zeros((len(texts), max_words), dtype=bool)
     pieces = []
     for row, text in enumerate(texts):
-        words = [known.word(w) for w in words_of(text)]
+        words = known.words(words_of(text))
         flat = [i for word_ids, _ in words for i in word_ids]
         if len(flat) > max_words - 2:
             raise TextError(_too_long(text, [len(w) for w, _ in words], max_words - 2))

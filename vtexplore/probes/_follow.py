@@ -193,6 +193,11 @@ def _walk(flow: Flow, strength: Callable[[Heard], Tensor], rule: Rule) -> dict[N
             matrix = layer.hidden.new_zeros(len(own), len(its), dtype=torch.float32)
             asked = torch.zeros(len(own), dtype=torch.bool, device=matrix.device)
             for call in calls:
+                if lost := [n for n in names_of(call.queries) if n not in own]:
+                    raise Unsupported(
+                        f"At {call.site} a token asks that no layer hands on ({lost[0][0]}), so attention cannot be "
+                        "followed. Take away patches instead: method='occlusion'."
+                    )
                 rows = torch.tensor([own[n] for n in names_of(call.queries)], device=matrix.device)
                 columns = torch.tensor([its[n] for n in names_of(call.keys)], device=matrix.device)
                 matrix[rows[:, None], columns] = strength(call).to(matrix)

@@ -68,6 +68,17 @@ def alt(grid: Any) -> str:
     )
 
 
+MARGIN = 20  # letters beside the first head
+
+
+def _in_lines(site: str) -> str:
+    """A site's name, broken behind points where the margin is too narrow for it."""
+    lines = [""]
+    for part in site.replace(".", ".\0").split("\0"):
+        lines[-1:] = [lines[-1] + part] if len(lines[-1] + part) <= MARGIN else [lines[-1], part]
+    return "\n".join(line for line in lines if line)
+
+
 def _heads(grid: Any, row: int) -> int:
     return int((~np.isnan(grid.scores[row])).sum())
 
@@ -87,7 +98,9 @@ def _table(
     best = divmod(int(np.nanargmax(scores)), columns)
     for row in range(rows):
         y_in = total_in - 1.15 - row * (cell_in + line_in + 0.1) - cell_in
-        picture.text(left - 0.012, (y_in + cell_in / 2) / total_in, sites[row], ha="right", va="center", fontsize=BODY)
+        site = _in_lines(sites[row])
+        size = SMALL if "\n" in site else BODY
+        picture.text(left - 0.012, (y_in + cell_in / 2) / total_in, site, ha="right", va="center", fontsize=size)
         for column in range(columns):
             if np.isnan(scores[row, column]):
                 continue
