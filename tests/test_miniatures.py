@@ -22,7 +22,7 @@ from vtexplore.errors import AssetError
 from vtexplore.evaluate import evaluate
 from vtexplore.miniatures import PARTS, host_of
 from vtexplore.probes.attend import attend
-from vtexplore.registry import Family
+from vtexplore.registry import Family, family
 from vtexplore.tasks import scene_batch
 from vtexplore.world import SHAPES_THEME, WORDS, sample_scene
 from vtexplore.world.vocabulary import PATH as VOCABULARY
@@ -225,7 +225,7 @@ BARS: dict[str, tuple[Callable[[Family], bool], Callable[[dict[str, Any]], float
     "alignment": (reads_moments, lambda c: rate(c, "alignment: the clip")["low"], 0.85),
     "forecasts, above the commonest words": (reads_moments, ahead_of("unigram"), 0.0),
     "forecasts, above the last word": (reads_moments, ahead_of("copy the last word"), 0.0),
-    "order of two events": (tells_order, lambda c: rate(c, "order of two events: the clip")["low"], 0.80),
+    "order of two events": (tells_order, lambda c: rate(c, "order of two events: the clip")["low"], 0.70),
     "order of two events, of one frame": (tells_order, still_order, 1.0),
     "moments, above those of a wrong clip": (has("span_logits"), found_moments, 0.30),
     "clips": (has("match_logits"), lambda c: min(c["heldout"]["clips"], c["grounding_head"]["clips"]), 2000),
@@ -243,6 +243,16 @@ def test_figures_meet_their_bars(card: dict[str, Any], bar: str, request: pytest
     if bar in NOT_YET.get(card["name"], set()):
         request.node.add_marker(pytest.mark.xfail(strict=True, reason=f"{found:.3f} of {least}"))
     assert found >= least
+
+
+@pytest.mark.slow
+def test_one_of_them_tells_the_order_of_two_events_four_times_in_five() -> None:
+    """… and by a film of one frame none does; that bar is each card's own, above."""
+    found = {n: evaluate(n, n=96, seed=1, parts=("order",), quiet=True).rates for n in SHIPPED if binds(family(n))}
+    assert max(rates["order of two events: the clip"].low for rates in found.values()) >= 0.80
+    for rates in found.values():
+        still = rates["order of two events: a film of one frame"]
+        assert still.low <= 0.5 <= still.high
 
 
 # Foils that a miniature tells from the truth with a wrong clip, by a little. Strict, too. VideoBERT and BridgeFormer
