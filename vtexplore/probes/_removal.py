@@ -3,6 +3,8 @@
     attention      patches are hidden from attention (of frames whose single patches are hidden, a [CLS] is, too)
     mean colour    their pixels become the clip's mean colour
     blur           their pixels become those of a picture blurred by as much as a patch is wide
+    noisy linear   their pixels are guessed from those around them, and a little noise is added (see ``_impute``):
+                   what is taken away leaves no outline. A frame of which nothing is left has the clip's mean colour
 
 Words become [MASK] in each of them. The word in question is never taken away.
 """
@@ -21,6 +23,7 @@ from torch import Tensor
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError
 from vtexplore.probes._case import AT_ONCE, Case
+from vtexplore.probes._impute import impute, noise
 from vtexplore.probes._places import patches
 from vtexplore.probes.fill_mask import mean_colour
 from vtexplore.types import Batch, Stream
@@ -45,10 +48,23 @@ def to_blur(batch: Batch, gone: Tensor) -> Batch:
     )
 
 
+def to_noisy_linear(batch: Batch, gone: Tensor) -> Batch:
+    """Patches that are ``gone`` are guessed from what is left of their frame, and noise is added."""
+    pixels = over_pixels(batch, gone)
+    plain = torch.where(pixels.all(dim=(3, 4), keepdim=True), mean_colour(batch).video, batch.video)
+    videos, missing = plain.cpu().numpy(), pixels[:, :, 0].cpu().numpy()
+    guessed = np.stack(
+        [np.stack([impute(f, m) for f, m in zip(*pair, strict=True)]) for pair in zip(videos, missing, strict=True)]
+    )
+    guessed += np.where(missing[:, :, None], noise(videos.shape[1:]), 0)
+    return replace(batch, video=torch.from_numpy(guessed.clip(0, 1)).to(batch.video))
+
+
 REMOVALS: Mapping[str, Callable[[Batch, Tensor], Batch]] = {
     "attention": from_attention,
     "mean colour": to_mean_colour,
     "blur": to_blur,
+    "noisy linear": to_noisy_linear,
 }
 
 
