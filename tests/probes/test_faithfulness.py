@@ -117,6 +117,23 @@ def test_words_and_frames_are_taken_away_too(model: Any) -> None:
     assert found.deletion.shape == (2, 1, 1, 21) and (np.diff(found.deletion[0, 0, 0]) <= 1e-4).all()
 
 
+def test_of_a_sum_the_largest_frame_first_is_the_best_order(model: Any) -> None:
+    """NAOPC is 1 for parts that sum, 0 for the same backwards, and the search of all orders says so."""
+    kept = dict(METHODS)
+    METHODS["backwards"] = Method(backwards, signed=True)  # type: ignore[index]
+    try:
+        found = faithfulness(
+            model, [noise_clip(0), noise_clip(1)], methods=("occlusion", "backwards"), of="frames", randomise=0, beam=5
+        )
+    finally:
+        METHODS.clear()  # type: ignore[attr-defined]
+        METHODS.update(kept)  # type: ignore[attr-defined]
+    assert np.allclose(found.naopc("attention"), [[1, 0], [1, 0]], atol=1e-3)
+    assert found.summary()["occlusion"]["NAOPC"][0] == pytest.approx(1, abs=1e-3)
+    assert not any("not models" in note for note in found.notes)
+    assert np.isnan(faithfulness(model, noise_clip(), methods=("edges",), of="frames", randomise=0).naopc()).all()
+
+
 def test_a_number_without_evidence_has_no_areas(toy_model: Any) -> None:
     blind = Evidence(toy_model.inputs.vocabulary, torch.zeros(GRID), {"red": 1.0})
     found = faithfulness(blind, noise_clip(), methods=("edges",), randomise=0)
@@ -134,6 +151,7 @@ def test_what_is_refused(model: Any) -> None:
         ({"removals": ("hammer",)}, "attention, mean colour, blur"),
         ({"methods": ("magic",)}, "there are raw"),
         ({"methods": ()}, "at least one method"),
+        ({"beam": 5}, "of='frames'"),
     ):
         with pytest.raises(ConfigError, match=said):
             faithfulness(model, noise_clip(), **wrong)  # type: ignore[arg-type]

@@ -38,7 +38,9 @@ def test_at_a_corner_three_neighbours_weigh_as_eight() -> None:
     found = impute(picture, hole(slice(0, 1), slice(0, 1)))[:, 0, 0]
     assert np.allclose(found, (2 * picture[:, 0, 1] + 2 * picture[:, 1, 0] + picture[:, 1, 1]) / 5)
     level = np.full((3, 12, 16), 0.4)
-    assert np.allclose(impute(np.where(hole(slice(0, 12), slice(0, 15)), 0, level), hole(slice(0, 12), slice(0, 15))), level)
+    assert np.allclose(
+        impute(np.where(hole(slice(0, 12), slice(0, 15)), 0, level), hole(slice(0, 12), slice(0, 15))), level
+    )
 
 
 def test_what_is_left_stays_and_what_is_gone_has_noise() -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from captum.metrics import infidelity, sensitivity_max
 
+from vtexplore.errors import ConfigError
+from vtexplore.probes._extremes import MOST, aopc, extremes
 from vtexplore.probes._removal import Without
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of ERASER's AOPC (DeYoung et al. 2020, arXiv:1911.03429)
@@ -123,6 +125,20 @@ def curves(
         found.sufficiency,
         units.ask(without, drawn).reshape(orders, len(at)),
     )
+
+
+def aopcs(without: Without, units: Units, values: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """AOPC of each map, one unit at a time: [method]."""
+    count = len(units.member)
+    orders = [keep_last(order_of(value, rng), np.arange(count + 1)) for value in values.values()]
+    return aopc(units.ask(without, np.concatenate(orders)).reshape(len(orders), count + 1))
+
+
+def reach(without: Without, units: Units, beam: int) -> np.ndarray:
+    """The lowest and the highest AOPC of all orders, [2]. ``ConfigError`` for too many units."""
+    if len(units.member) > MOST:
+        raise ConfigError(f"{len(units.member)} {units.of} have too many orders; at most {MOST} are searched: beam=0.")
+    return np.array(extremes(lambda kept: units.ask(without, kept), len(units.member), beam))
 
 
 def polarity(without: Without, units: Units, value: np.ndarray) -> float:

@@ -25,6 +25,9 @@ from vtexplore.probes.grounding import named_things
 from vtexplore.types import Clip
 
 UNITS = ("patches", "frames", "words")
+BY_REMOVAL = (
+    "whole", "none", "deletion", "insertion", "random", "comprehensiveness", "sufficiency", "aopc", "extremes",
+)  # fmt: skip
 QUICK: dict[str, dict[str, Any]] = {"integrated gradients": {"steps": 16, "most": 16}}
 """Options of methods where they are asked again and again: the cascade, moved pixels."""
 
@@ -46,6 +49,7 @@ class Plan:
     word: str | int | None
     instead: str | None
     seed: int
+    beam: int
 
     def __post_init__(self) -> None:
         if self.of not in UNITS:
@@ -54,6 +58,8 @@ class Plan:
             raise ConfigError(f"Nothing is taken away by {unknown[0]!r}; there are {', '.join(REMOVALS)}.")
         if min(self.steps, self.orders) < 20:
             raise ConfigError("Areas need 20 steps or more, and 20 random orders or more to be held against.")
+        if self.beam < 0 or (self.beam and self.of == "patches"):
+            raise ConfigError("The best and the worst order are searched for few units: of='frames', or of='words'.")
         if not self.methods or not self.removals:
             raise ConfigError("Name at least one method and one removal.")
 
@@ -87,7 +93,17 @@ def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Pl
         for name, value in _taken(case, maps[number], plan, share, rng).items():
             rows.setdefault(name, []).append(value)
     arrays = {name: np.stack(values) for name, values in rows.items()}
-    by_removal = ("whole", "none", "deletion", "insertion", "random", "comprehensiveness", "sufficiency")
+    by_removal = (
+        "whole",
+        "none",
+        "deletion",
+        "insertion",
+        "random",
+        "comprehensiveness",
+        "sufficiency",
+        "aopc",
+        "extremes",
+    )
     arrays |= {name: np.moveaxis(arrays[name], 1, 0) for name in by_removal}
     arrays["gap"] = np.array([[one.measured.get("gap", np.nan) for one in some.values()] for some in maps])
     instead, arrays["wrong_target"] = _wrong(model, clips, texts, words, cases, maps, plan)
@@ -157,6 +173,8 @@ def _taken(
             "random": even(found.random),
             "comprehensiveness": np.stack(list(found.comprehensiveness.values())),
             "sufficiency": np.stack(list(found.sufficiency.values())),
+            "aopc": measure.aopcs(without, units, values, rng) if plan.beam else np.full(len(values), np.nan),
+            "extremes": measure.reach(without, units, plan.beam) if plan.beam else np.full(2, np.nan),
         }
         for name, row in rows.items():
             out.setdefault(name, []).append(row)
