@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fresh import fresh
 from toy_why import GRID, Evidence, brightness, noise_clip
 
 from vtexplore.data.prepare import prepare
@@ -108,6 +109,27 @@ def test_another_sentence_is_the_wrong_target(tried: FaithfulnessResult) -> None
     assert any(note.startswith("Almost the same map") for note in tried.notes)
 
 
+def test_a_map_on_the_thing_has_its_mass(model: Any, toy_model: Any) -> None:
+    """A whole frame in which a circle slides: the pointing and the mass are those of ``grounding``, on its patches."""
+    from vtexplore.probes._case import case_of
+    from vtexplore.probes._trials import _grounded
+    from vtexplore.world.video_file import example_scene
+
+    clip = example_scene("red_circle_slides_left").clip()
+    case = case_of(fresh("violet"), clip, word=clip.caption.split().index("red"))  # type: ignore[union-attr]
+    on = np.zeros(case.grid)
+    on[0, 0:2, 2:4] = 1.0
+    maps = {
+        "on": Found(on, np.zeros(1)),
+        "even": Found(np.ones(case.grid), np.zeros(1)),
+        "off": Found(-on, np.zeros(1)),
+    }
+    mass, pointing, chance = _grounded(clip, case, maps).T
+    assert mass[0] > 5 * chance[0] and pointing[0] > 0.5 and mass[1] == pytest.approx(chance[1])
+    assert np.isnan(mass[2])  # what only speaks against is nowhere
+    assert np.isnan(_grounded(noise_clip(), case, maps)).all()
+
+
 def test_words_and_frames_are_taken_away_too(model: Any) -> None:
     found = faithfulness(model, noise_clip(), methods=("occlusion",), of="words", removals=("attention",), randomise=0)
     assert found.whole[0, 0] - found.none[0, 0] == pytest.approx(1, abs=1e-4)  # red
@@ -206,8 +228,6 @@ def test_many_heads_are_many_tests(toy_model: Any) -> None:
     from vtexplore import registry
 
     for name in registry.names():
-        from fresh import fresh
-
         clips = [noise_clip(i, "the red circle slides left") for i in range(2)]
         found = ablate_heads(fresh(name), clips, kinds=("zero", "shuffled"))
         loss = found.loss[:, :, :, :]

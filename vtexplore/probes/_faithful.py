@@ -155,13 +155,13 @@ def polarity(without: Without, units: Units, value: np.ndarray) -> float:
     return float((np.sign(value[top]) != np.sign(whole - units.ask(without, alone))).mean())
 
 
-def unfaithful(without: Without, units: Units, value: np.ndarray, seed: int) -> float:
+def unfaithful(without: Without, units: Units, value: np.ndarray, seed: int, draws: int = DRAWS) -> float:
     """captum's infidelity (Yeh et al. 2019, arXiv:1901.09392) when random sets of units are taken away, ≥ 0.
 
     The map is scaled as fits best, since not all methods have the number's unit, and the error is a share of what
-    taking those sets away changes: 0 is a map whose parts sum to every change, 1 a map of zeros.
+    taking those sets away changes: 0 is a map whose parts sum to every change, 1 a map of zeros. NaN without draws.
     """
-    if not np.abs(value).max(initial=0) > 0:
+    if not draws or not np.abs(value).max(initial=0) > 0:
         return float("nan")
     rng = np.random.default_rng(seed)
     changes: list[np.ndarray] = []
@@ -179,7 +179,7 @@ def unfaithful(without: Without, units: Units, value: np.ndarray, seed: int) -> 
         return gone, kept - gone
 
     x = torch.ones(1, len(value), dtype=torch.float64)
-    error = infidelity(ask, take, x, torch.from_numpy(value)[None].double(), n_perturb_samples=DRAWS, normalize=True)
+    error = infidelity(ask, take, x, torch.from_numpy(value)[None].double(), n_perturb_samples=draws, normalize=True)
     return float(error) / max(float(np.mean(np.concatenate(changes) ** 2)), 1e-30)
 
 

@@ -21,7 +21,8 @@ from vtexplore.probes._gaps import likely, whole_words
 from vtexplore.probes._methods import METHODS, Found, found_by, needs_method
 from vtexplore.probes._removal import REMOVALS, Without
 from vtexplore.probes._sanity import LIKE, alike, by_chance, named, random_layers, redrawn, stages_of
-from vtexplore.probes.grounding import named_things
+from vtexplore.probes.explain import named_by
+from vtexplore.probes.grounding import MASK_PX, grounding, named_things, overlap
 from vtexplore.types import Clip
 
 UNITS = ("patches", "frames", "words")
@@ -50,6 +51,7 @@ class Plan:
     instead: str | None
     seed: int
     beam: int
+    draws: int
 
     def __post_init__(self) -> None:
         if self.of not in UNITS:
@@ -106,6 +108,7 @@ def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Pl
     )
     arrays |= {name: np.moveaxis(arrays[name], 1, 0) for name in by_removal}
     arrays["gap"] = np.array([[one.measured.get("gap", np.nan) for one in some.values()] for some in maps])
+    arrays["grounded"] = np.stack([_grounded(*three) for three in zip(clips, cases, maps, strict=True)])
     instead, arrays["wrong_target"] = _wrong(model, clips, texts, words, cases, maps, plan)
     stages, arrays["cascade"], arrays["level"] = _cascade(cases[: plan.randomise], maps, methods, plan)
     arrays["sensitivity"] = _moved(cases, methods, plan)
@@ -180,11 +183,23 @@ def _taken(
             out.setdefault(name, []).append(row)
     first = withouts[0]
     polar = [measure.polarity(first, units, v) if METHODS[m].signed else np.nan for m, v in values.items()]
-    unfaithful = [measure.unfaithful(first, units, v, plan.seed) for v in values.values()]
+    unfaithful = [measure.unfaithful(first, units, v, plan.seed, plan.draws) for v in values.values()]
     return {k: np.array(v) for k, v in out.items()} | {
         "polarity": np.array(polar),
         "infidelity": np.array(unfaithful),
     }
+
+
+def _grounded(clip: Clip, case: Case, maps: dict[str, Found]) -> np.ndarray:
+    """Mass and pointing of each map, as far as it speaks for, and the mass of an even one: [method, 3], else NaN."""
+    _, mine = named_by(case, clip)
+    if clip.truth is None or not mine:
+        return np.full((len(maps), 3), np.nan)
+    times_s = np.asarray(case.batch.times_s[0], dtype=float)
+    things = clip.truth.masks(times_s.tolist(), MASK_PX)[list(mine)].any(axis=0, keepdims=True)
+    heat = np.stack([found.patches.ravel().clip(min=0) for found in maps.values()])
+    scores = grounding(heat, overlap(np.asarray(things), times_s, case.tokens)[0])
+    return np.stack([scores[name] for name in ("mass", "pointing", "chance")], axis=-1)
 
 
 def _wrong(

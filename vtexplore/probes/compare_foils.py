@@ -12,7 +12,7 @@
     accuracy, least     the mean of the two, and the lower one: who believes all has accuracy ½ and least 0
     AUROC               any true sentence above any foil, whatever the clip; needs no threshold
     proficiency         another, simpler pair of sentences for each clip: pairwise, ties lost
-    P+T                 proficiency and all foils both right (ViLMA: Kesen et al. 2024, arXiv:2311.07022); chance ½ · 2^−m
+    P+T                 proficiency and all foils both right (ViLMA: Kesen et al. 2024, arXiv:2311.07022)
     … no clip, another  pairwise without the clip, and beside the next clip of the set: what the sentences alone give
 
 A threshold has a meaning where the score is the logit of "they belong together": 0 is a half. A cosine has none.
@@ -176,7 +176,7 @@ def chosen(scores: np.ndarray) -> np.ndarray:
 def judge(
     tables: dict[str, np.ndarray], threshold: float, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[tuple[FoilShare, ...], dict[str, float]]:
-    """All shares of the tables ``scores``, ``blind``, ``other`` [clip, sentence] and ``simple`` [clip, 2]; and tests."""
+    """All shares of ``scores``, ``blind``, ``other`` [clip, sentence] and ``simple`` [clip, 2]; and p of tests."""
     scores, clips = tables["scores"], np.arange(len(tables["scores"]))
     won = chosen(scores)
     every = np.nanmin(won, axis=1) == 1

@@ -4,6 +4,7 @@
     result = faithfulness(model, clips, word="*")           many: means, with intervals over clips
     result.summary()          method → measure → (mean, low, high)
 
+    mass, pointing      on the thing that the word names, where that is known: see ``grounding``; "even map": its mass
     deletion            patches are taken away, the map's first first: area under the curve of the number, from f(x) = 1
                         to f(∅) = 0, LESS the mean area of random orders; < 0: what the map names first is needed
     insertion           put in, the map's first first, less the same; > 0. It is also what the reversed order deletes
@@ -37,7 +38,7 @@ from vtexplore.errors import ConfigError
 from vtexplore.probes import _trials
 from vtexplore.probes._ask import SMALL, about, notices
 from vtexplore.probes._extremes import naopc
-from vtexplore.probes._faithful import LEAST, area, normalised
+from vtexplore.probes._faithful import DRAWS, LEAST, area, normalised
 from vtexplore.probes._places import Gridded
 from vtexplore.probes._result import Result
 from vtexplore.probes._sanity import LIKE
@@ -59,7 +60,8 @@ class FaithfulnessResult(Gridded, Result):
     ``whole`` and ``none`` [removal, clip] are f(x) and f(∅); ``deletion`` and ``insertion`` [removal, clip, method,
     step] the number when the shares ``share`` [step] are taken away or put in, ``random`` [removal, clip, order, step]
     taken away in random orders; ``comprehensiveness`` and ``sufficiency`` [removal, clip, method, k]; ``aopc``
-    [removal, clip, method] with ``extremes`` [removal, clip, 2], the lowest and highest of any order. ``polarity``,
+    [removal, clip, method] with ``extremes`` [removal, clip, 2], the lowest and highest of any order. ``grounded``
+    [clip, method, 3] are mass, pointing and the mass of an even map, NaN where nobody knows the thing. ``polarity``,
     ``infidelity`` (both by the first removal), ``sensitivity``, ``gap`` and ``wrong_target`` [clip, method], NaN
     where they do not apply. ``cascade`` [clip, method, stage, measure] with the names ``stages`` and ``like``, and
     ``level`` [clip, method, measure], what a map and its own patches shuffled have: of the first clips, or of none.
@@ -85,6 +87,7 @@ class FaithfulnessResult(Gridded, Result):
     sufficiency: np.ndarray
     aopc: np.ndarray
     extremes: np.ndarray
+    grounded: np.ndarray
     polarity: np.ndarray
     infidelity: np.ndarray
     sensitivity: np.ndarray
@@ -146,6 +149,7 @@ class FaithfulnessResult(Gridded, Result):
         at, areas = self.removal(removal), self.areas(removal)
         random = areas["random"].mean(axis=1, keepdims=True)
         measures = {
+            **{name: self.grounded[..., i] for i, name in enumerate(("mass", "pointing", "even map"))},
             "deletion": areas["deletion"] - random,
             "insertion": areas["insertion"] - random,
             "comprehensiveness": self.comprehensiveness[at].mean(axis=-1),
@@ -190,6 +194,7 @@ def faithfulness(
     stages: int = 6,
     moves: int = 3,
     beam: int = 0,
+    draws: int = DRAWS,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
 ) -> FaithfulnessResult:
@@ -200,7 +205,8 @@ def faithfulness(
     sentence, for the wrong target (None: the model's next choice, or the next clip's caption). ``of`` "patches",
     "frames" or "words" are taken away in ``steps``, beside ``orders`` random ones. Weights are drawn anew in
     ``stages``, and pixels moved ``moves`` times, on the first ``randomise`` clips. ``beam``: how many ways are followed
-    when the best and the worst order are searched (frames or words; 0: no search). ``options`` of single methods.
+    when the best and the worst order are searched (frames or words; 0: no search). ``draws``: random sets for the
+    infidelity, 0 for none. ``options`` of single methods.
 
     A method that finds nothing on this model is left out, and a note says why. Raises ``ConfigError`` for an unknown
     method, removal or unit, fewer than 20 steps or orders, or no clips; else as ``explain``.
@@ -211,7 +217,7 @@ def faithfulness(
         raise ConfigError(f"{len(some)} clips and {len(texts)} texts: give at least one clip, and a text for each.")
     plan = _trials.Plan(
         methods, removals, of, steps, orders, randomise, stages, moves,
-        dict(options or {}), target, word, instead, seed, beam,
+        dict(options or {}), target, word, instead, seed, beam, draws,
     )  # fmt: skip
     tried = _trials.run(model, some, texts, plan)
     case, first = tried.cases[0], some[0]

@@ -45,8 +45,8 @@ def shares(result: Any) -> Picture:
 
 def said(result: Any) -> str:
     """How often the true sentence is chosen, and whether that takes the clip."""
-    one = result["pairwise"]
-    told = f"The true sentence is above its foil in {percent(one.value)} of cases ({told_p(next(iter(result.tests.values())))})."
+    one, p = result["pairwise"], next(iter(result.tests.values()))
+    told = f"The true sentence is above its foil in {percent(one.value)} of cases ({told_p(p)})."
     if "against another clip, McNemar" in result.tests:
         other, p = result["pairwise, another clip"], result.tests["against another clip, McNemar"]
         told += f" Beside another clip: {percent(other.value)} ({told_p(p)} that both are alike)."

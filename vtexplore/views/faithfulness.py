@@ -191,7 +191,7 @@ def cascade(result: Any, measure: str = "spearman") -> Picture:
         )
     chance = float(np.nanmean(result.level[..., column]))
     axes.axhline(chance, color=FAINT, linewidth=1.2, linestyle=":", label="a map and itself shuffled")
-    names = ["as learnt", *(fill(f"+ {s}", 15) for s in result.stages)]
+    names = ["as learnt", *(fill(f"+ {s}", 22) for s in result.stages)]
     axes.set_xticks(x, names, fontsize=SMALL, rotation=25, ha="right", rotation_mode="anchor")
     axes.set_ylabel(f"likeness ({measure})", fontsize=BODY)
     axes.tick_params(labelsize=SMALL)
