@@ -36,7 +36,7 @@ from vtexplore.views.reorder import said as orders_said
 from vtexplore.views.words import grounded, head_name, label, percent, where
 
 TEMPLATE = Path(__file__).with_name("tour.template.html")  # style and a few lines of script
-SHOWN = 8  # frames of a strip
+SHOWN, GAP_PX = 8, 4  # frames of a strip, and what is between them
 LOOKS = {
     "the clip": "c0",
     "even colour": "c2",
@@ -60,7 +60,9 @@ def tour(model: Any, clip: Clip, text: str | None = None, out: str | os.PathLike
     result = attend(model, clip, text)
     card = getattr(model, "card", None) or {}
     body = [_head(result), _strip(result), _frames_table(result), _heads_table(result)]
-    body.append(_or_why_not(lambda: _masked(fill_mask(model, clip, result.text, word=result.word(), frames=True))))
+    body.append(
+        _or_why_not(lambda: _masked(fill_mask(model, clip, result.text, word=result.word(), top=3, frames=True)))
+    )
     body.append(_or_why_not(lambda: _order(reorder(model, clip, result.text, draws=DRAWS, quiet=True))))
     body.append(_about(result, card))
     start, middle, end = re.split(r"\{title\}|\{body\}", TEMPLATE.read_text("utf-8"))
@@ -214,7 +216,7 @@ def _order(result: ReorderResult) -> str:
     for at, (name, order, score) in enumerate(rows):
         shown = order[:SHOWN]
         alt = f"{name}: frames {', '.join(str(i + 1) for i in shown)}"
-        strip = f"<img src='{_png(np.concatenate(result.frames[shown], axis=1))}' alt='{_safe(alt)}'>"
+        strip = f"<img src='{_png(_strip_of(result.frames[shown]))}' alt='{_safe(alt)}'>"
         bar = _bar((score - low) / max(high - low, 1e-9), f"{score:+.2f}", "", "the clip" if at == 0 else "shuffled")
         drawn.append(
             f"<tr><th scope=row>{_safe(name)}</th><td class=film-strip>{strip}</td><td class=bars>{bar}</td></tr>"
@@ -284,6 +286,13 @@ def _heat_images(result: AttendResult, word: int) -> list[str]:
         rgb = colormaps["magma"](0.35 + 0.65 * heat)[..., :3]
         out.append(_png((np.dstack([rgb, 0.68 * heat]) * 255).round().astype(np.uint8)))
     return out
+
+
+def _strip_of(frames: np.ndarray) -> np.ndarray:
+    """Frames [frame, height, width, rgb] side by side with clear gaps between them: [height, width, rgba]."""
+    solid = np.pad(frames, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)
+    gapped = np.pad(solid, ((0, 0), (0, 0), (0, GAP_PX), (0, 0)))
+    return np.asarray(np.concatenate(gapped, axis=1)[:, :-GAP_PX])
 
 
 def _png(pixels: np.ndarray) -> str:
