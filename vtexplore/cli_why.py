@@ -75,7 +75,14 @@ def faithfulness(
     from vtexplore.probes.faithfulness import faithfulness as ask
     from vtexplore.registry import load
 
-    options: dict[str, Any] = {"target": target, "word": _word(word), "instead": instead, "of": of, "beam": beam}
+    options: dict[str, Any] = {
+        "target": target,
+        "word": _word(word),
+        "instead": instead,
+        "of": of,
+        "beam": beam,
+        "quiet": as_json,
+    }
     options |= {"removals": removal} if removal else {}
     result = ask(load(model), open_clip(clip), text, methods=method or METHODS, **options)
     show_result(result, result.plot(kind), out, as_json, dpi)

@@ -52,6 +52,7 @@ class Plan:
     seed: int
     beam: int
     draws: int
+    quiet: bool
 
     def __post_init__(self) -> None:
         if self.of not in UNITS:
@@ -91,7 +92,9 @@ def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Pl
     rng = np.random.default_rng(plan.seed)
     share = np.linspace(0, 1, plan.steps + 1)
     rows: dict[str, list[np.ndarray]] = {}
-    for number, case in enumerate(tqdm(cases, desc="taking patches away", unit="clip", disable=len(cases) == 1)):
+    for number, case in enumerate(
+        tqdm(cases, desc="taking patches away", unit="clip", disable=plan.quiet or len(cases) == 1)
+    ):
         for name, value in _taken(case, maps[number], plan, share, rng).items():
             rows.setdefault(name, []).append(value)
     arrays = {name: np.stack(values) for name, values in rows.items()}
@@ -136,7 +139,7 @@ def _maps(
     notes: dict[str, None] = {}
     maps: list[dict[str, Found]] = [{} for _ in cases]
     able = []
-    bar = tqdm(total=len(cases) * len(methods), desc="explaining", unit="map", mininterval=2)
+    bar = tqdm(total=len(cases) * len(methods), desc="explaining", unit="map", mininterval=2, disable=plan.quiet)
     for name in methods:
         try:
             for number, case in enumerate(cases):
@@ -257,7 +260,7 @@ def _cascade(
     stages = stages_of(cases[0], plan.stages)
     out = np.full((len(cases), len(methods), len(stages), len(LIKE)), np.nan)
     level = np.full((len(cases), len(methods), len(LIKE)), np.nan)
-    bar = tqdm(total=out[..., 0].size, desc="drawing weights anew", unit="map", mininterval=2)
+    bar = tqdm(total=out[..., 0].size, desc="drawing weights anew", unit="map", mininterval=2, disable=plan.quiet)
     for number, case in enumerate(cases):
         learnt = [_quick(name, case, plan) if name in QUICK else maps[number][name].patches for name in methods]
         level[number] = [by_chance(mine, plan.seed) for mine in learnt]

@@ -197,6 +197,7 @@ def faithfulness(
     draws: int = DRAWS,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
+    quiet: bool = False,
 ) -> FaithfulnessResult:
     """Methods of ``explain`` tried on a clip, or on many.
 
@@ -217,7 +218,7 @@ def faithfulness(
         raise ConfigError(f"{len(some)} clips and {len(texts)} texts: give at least one clip, and a text for each.")
     plan = _trials.Plan(
         methods, removals, of, steps, orders, randomise, stages, moves,
-        dict(options or {}), target, word, instead, seed, beam, draws,
+        dict(options or {}), target, word, instead, seed, beam, draws, quiet,
     )  # fmt: skip
     tried = _trials.run(model, some, texts, plan)
     case, first = tried.cases[0], some[0]
