@@ -19,7 +19,7 @@ LABELS = {
     "accuracy": ("mean of the two", CLIP_COLOUR),
     "least": ("the lower of the two", CLIP_COLOUR),
     "AUROC": ("any true above any foil (AUROC)", CLIP_COLOUR),
-    "proficiency": ("the simpler pair", NULL_COLOURS[1]),
+    "proficiency": ("the simpler pair", NULL_COLOURS[2]),
     "P+T": ("simpler pair and foils (P+T)", CLIP_COLOUR),
 }
 
