@@ -10,10 +10,11 @@ from toy_order import Blind, Judge, Placer, stairs, story_words
 
 from vtexplore.course import EXERCISES, check
 from vtexplore.errors import ConfigError
+from vtexplore.probes.ablate_heads import AblateHeadsResult
 from vtexplore.probes.answer import answer
 from vtexplore.probes.attend import attend
 from vtexplore.probes.cloze import ClozeResult
-from vtexplore.probes.explain import ExplainResult
+from vtexplore.probes.explain import ExplainResult, explain
 from vtexplore.probes.fill_codes import FillCodesResult
 from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
 from vtexplore.probes.forecast import ForecastResult
@@ -250,3 +251,55 @@ def test_a_word_that_turns_with_the_frames(red: FillMaskResult) -> None:
     same = replace(red, frames=np.zeros_like(frames))
     assert "looks the same backwards" in check("explorer.turned", (same, same)).why
     assert "differ" in check("explorer.turned", (forth, replace(turned, text="else"))).why
+
+
+# ── 05 is attention an explanation? ──
+
+
+@pytest.fixture(scope="module")
+def why(toy_model: Any, toy_clip: Any) -> ExplainResult:
+    """Half of the map lies where the toy's red disc is said to be."""
+    from toy_why import GRID, Evidence, noise_clip, one_patch
+
+    found = explain(Evidence(toy_model.inputs.vocabulary, one_patch((1, 4, 2))), noise_clip(), method="relevancy")
+    on = np.zeros((1, len(found.frames), *found.frames.shape[1:3]), dtype=bool)
+    on[:, 1, 100:150] = True
+    patch_map = np.zeros(GRID)
+    patch_map[1, 4, 2], patch_map[0, 0, 0] = 1.0, 1.0
+    return replace(found, masked=1, says="red", objects=("red disc",), masks=on, patch_map=patch_map)
+
+
+def test_a_map_that_knows_what_was_asked(why: ExplainResult) -> None:
+    other = replace(why, says="blue")
+    assert "Both maps are for 'red'" in check("explanation.other_word", (why, why)).why
+    assert "whatever is asked" in check("explanation.other_word", (why, other)).why
+    assert check("explanation.other_word", (why, replace(other, patch_map=why.patch_map[::-1]))).right
+    assert (
+        "one of the maps is even"
+        in check("explanation.other_word", (why, replace(other, patch_map=why.patch_map * 0))).why
+    )
+    assert "one method twice" in check("explanation.other_word", (why, replace(other, method="raw"))).why
+
+
+def test_a_map_that_asked_nobody(why: ExplainResult) -> None:
+    assert why.score()["mass"] > 2 * why.score()["chance"]
+    assert "asked the model" in check("explanation.no_model", why).why
+    assert check("explanation.no_model", replace(why, method="edges")).right
+    even = replace(why, method="edges", patch_map=np.ones_like(why.patch_map))
+    assert "not twice" in check("explanation.no_model", even).why
+    assert "not known here" in check("explanation.no_model", replace(why, masks=None)).why
+
+
+def test_a_head_that_looks_and_is_not_missed(why: ExplainResult) -> None:
+    loss = np.zeros((1, 8, 1, 2))
+    loss[..., 1] = 1.0 + np.arange(8)[:, None] / 10  # head 1 is needed
+    heads = AblateHeadsResult(("mean",), ("layers.0",), ("x",) * 8, ("y",) * 8, np.ones(8), loss, {}, ())
+    look = replace(why, method="raw", measured={"site": "layers.0, head 0"})
+    assert check("explanation.looks_unneeded", (look, heads)).right
+    needed = replace(look, measured={"site": "layers.0, head 1"})
+    assert "it is needed" in check("explanation.looks_unneeded", (needed, heads)).why
+    away = replace(look, patch_map=1.0 - look.patch_map.clip(0, 1))
+    assert "hardly looks" in check("explanation.looks_unneeded", (away, heads)).why
+    assert "Show one head" in check("explanation.looks_unneeded", (why, heads)).why
+    gone = replace(look, measured={"site": "layers.7, head 0"})
+    assert "not among the heads" in check("explanation.looks_unneeded", (gone, heads)).why

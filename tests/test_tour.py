@@ -51,7 +51,9 @@ def test_it_is_one_small_file_without_network(path: Path) -> None:
 
 def test_every_picture_says_what_it_shows(path: Path) -> None:
     images = Page(path.read_text("utf-8")).all("img")
-    assert len(images) == 4 + 4 * 11  # frames, and heat of each word on each
+    strips = [str(image["alt"]) for image in images if ": frames " in str(image["alt"])]
+    assert len(images) == 4 + 4 * 11 + len(strips)  # frames, heat of each word on each, and orders of the frames
+    assert "as it is: frames 1, 2, 3, 4" in strips and "reversed: frames 4, 3, 2, 1" in strips
     assert all(image["alt"] for image in images)
     assert any(str(image["alt"]).startswith("attention of 'red' on frame 2: 43\xa0%") for image in images)
 
@@ -68,6 +70,14 @@ def test_it_can_be_read_without_scripts(path: Path) -> None:
 
 def test_it_says_what_was_found_and_what_not(path: Path) -> None:
     text = Page(path.read_text("utf-8")).text.replace("\xa0", " ")
+    for part in (
+        "other clips (mean of",
+        "shuffled (mean of",
+        "contrast",
+        "Does the order of the frames matter?",
+        "all 24 orders",
+    ):
+        assert part in text
     for part in ("on the red disc", "not by itself an explanation", "knows 11 words", "a case, not a rate", "'red' is"):
         assert part in text
     assert "layers.1" in text and "the head that grounds words best" in text
@@ -89,7 +99,7 @@ def test_a_family_without_words_gets_a_shorter_page(toy_model: Any, toy_clip: An
             return Output(match_logits=super().forward(batch).match_logits)
 
     text = Page(tour(Mute(toy_model.inputs.vocabulary), toy_clip, out=tmp_path / "t.html").read_text()).text
-    assert "no head for masked words" in text and "Which head does it?" in text
+    assert "no head for masked words" in text and "Which head does it?" in text and "Does the order" in text
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -98,8 +108,11 @@ def test_every_family_gets_a_page(name: str, toy_clip: Any, tmp_path: Any) -> No
     page = Page(tour(fresh(name), toy_clip, "the red circle slides left", tmp_path / "t.html").read_text("utf-8"))
     words = "word_logits" in registry.family(name).heads
     assert f"A first look into {name} (mini)" in page.text and ("Would it know the word" in page.text) == words
-    frames = [image for image in page.all("img") if str(image["alt"]).startswith("frame ")]
-    assert len(page.all("img")) == len(frames) * (1 + 5)  # each frame, and the heat of five words on it
+    matches = "match_logits" in registry.family(name).heads
+    assert ("Does the order of the frames matter?" in page.text) == matches
+    images = [image for image in page.all("img") if ": frames " not in str(image["alt"])]
+    frames = [image for image in images if str(image["alt"]).startswith("frame ")]
+    assert len(images) == len(frames) * (1 + 5)  # each frame, and the heat of five words on it
 
 
 def test_nothing_is_left_if_it_fails(toy_model: Any, toy_clip: Any, tmp_path: Any) -> None:

@@ -44,6 +44,7 @@ _VERBS: dict[str, tuple[str, str | None]] = {
     "forecast": ("vtexplore.probes.forecast", "forecast"),
     "illustrate": ("vtexplore.probes.illustrate", "illustrate"),
     "match": ("vtexplore.probes.match", "match"),
+    "compare_foils": ("vtexplore.probes.compare_foils", "compare_foils"),
     "answer": ("vtexplore.probes.answer", "answer"),
     "retrieve": ("vtexplore.probes.retrieve", "retrieve"),
     "explain": ("vtexplore.probes.explain", "explain"),

@@ -1,4 +1,4 @@
-"""The command for many clips: one probe, one table, as many processes as there are."""
+"""Commands for many clips: one probe, one table, as many processes as there are; and probes that need many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,21 @@ from typing import Annotated, Any
 import typer
 
 from vtexplore.errors import ConfigError, VtexploreError
-from vtexplore.terminal import Json, Model, command, notes, say
+from vtexplore.terminal import (
+    Clips,
+    Dpi,
+    Json,
+    Model,
+    Out,
+    Seed,
+    Split,
+    command,
+    notes,
+    open_clips,
+    refuse_ending,
+    say,
+    show_result,
+)
 
 SHOWN = 10  # errors that are listed; the table has all
 
@@ -62,6 +76,76 @@ def probe(
         raise SystemExit(2) from None  # it is told once
     if is_main():
         _told(table, out, as_json)
+
+
+@command("masked-words")
+def masked_words(
+    clips: Clips,
+    model: Model = "violet",
+    others: Annotated[int, typer.Option(min=1, help="Other clips of the set to ask beside.")] = 8,
+    orders: Annotated[int, typer.Option(min=0, help="Other orders of the frames.")] = 2,
+    floor: Annotated[bool, typer.Option("--floor", help="Ask a model with random weights the same.")] = False,
+    split: Split = "heldout",
+    seed: Seed = 0,
+    out: Out = None,
+    dpi: Dpi = 150,
+    as_json: Json = False,
+) -> None:
+    """Every word of every caption masked once: what the clips do for each class of words.
+
+    \b
+    Examples:
+      vtexplore masked-words world:0..63 -o classes.png
+      vtexplore masked-words clips/ --others 4 --floor --json
+    """
+    refuse_ending(out)
+    import torch
+
+    from vtexplore.probes.masked_words import masked_words as ask
+    from vtexplore.registry import build, load
+
+    some, _ = open_clips(clips, split)
+    torch.manual_seed(seed)
+    random = build(model) if floor else None
+    result = ask(load(model), some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
+    show_result(result, result.plot(), out, as_json, dpi)
+
+
+@command("foils")
+def foils(
+    clips: Clips,
+    foil: Annotated[str, typer.Option(help="A kind of the world's (order, colour, …), or a column.")],
+    simple: Annotated[
+        str | None, typer.Option(help="A kind of simpler foils, for P+T; told beside the same caption.")
+    ] = None,
+    model: Model = "violet",
+    threshold: Annotated[float | None, typer.Option(help="Above which score a sentence counts as believed.")] = None,
+    split: Split = "heldout",
+    seed: Seed = 0,
+    out: Out = None,
+    dpi: Dpi = 150,
+    as_json: Json = False,
+) -> None:
+    """True sentences against false ones: chosen, believed, and given away without the clip.
+
+    \b
+    Examples:
+      vtexplore foils world:0..63 --foil colour -o foils.png
+      vtexplore foils clips.csv --foil false --json
+    """
+    refuse_ending(out)
+    from vtexplore.probes.compare_foils import compare_foils
+    from vtexplore.registry import load
+
+    some, false = open_clips(clips, split, foil)
+    pairs = None
+    if simple is not None:
+        pairs = [
+            (str(clip.caption), other) for clip, other in zip(some, open_clips(clips, split, simple)[1], strict=True)
+        ]
+    asked = {"proficiency": pairs, "threshold": threshold, "seed": seed, "quiet": as_json}
+    result = compare_foils(load(model), some, false, **asked)  # type: ignore[arg-type]
+    show_result(result, result.plot(), out, as_json, dpi)
 
 
 def _refuse(name: str, clips: list[str], out: Path | None, option: Sequence[str], split: str) -> None:

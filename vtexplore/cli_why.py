@@ -8,6 +8,7 @@ import typer
 
 from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, command, open_clip, refuse_ending, show_result
 
+WAYS = "attention, mean colour, blur or noisy linear"
 Word = Annotated[str | None, typer.Option(help="The word in question: red, or red:2 for the second.")]
 Target = Annotated[str | None, typer.Option(help="What stands in the gap, or match; left out: the word itself.")]
 
@@ -22,7 +23,7 @@ def explain(
     ] = "relevancy",
     word: Word = None,
     target: Target = None,
-    removal: Annotated[str | None, typer.Option(help="For occlusion: attention, mean colour or blur.")] = None,
+    removal: Annotated[str | None, typer.Option(help=f"For occlusion: {WAYS}.")] = None,
     out: Out = None,
     dpi: Dpi = 150,
     as_json: Json = False,
@@ -53,6 +54,9 @@ def faithfulness(
     word: Word = None,
     target: Target = None,
     instead: Annotated[str | None, typer.Option(help="Another word, or sentence, for the wrong target.")] = None,
+    removal: Annotated[list[str] | None, typer.Option(help=f"How patches go: {WAYS}; give several.")] = None,
+    of: Annotated[str, typer.Option(help="What goes: patches, frames or words.")] = "patches",
+    beam: Annotated[int, typer.Option(min=0, help="NAOPC: ways followed to the best order; 0: none.")] = 0,
     kind: Annotated[str, typer.Option(help="methods (the maps), curves or cascade.")] = "methods",
     out: Out = None,
     dpi: Dpi = 150,
@@ -61,15 +65,25 @@ def faithfulness(
     """Which maps tell what the model uses, tried on one clip. Takes a minute or more.
 
     \b
-    Example:
+    Examples:
       vtexplore faithfulness clip.mp4 "a red circle slides left" --word red --method relevancy --method ig -o maps.png
+      vtexplore faithfulness clip.mp4 "a red circle slides left" --of frames --beam 5 --json
+      vtexplore faithfulness world:3 --removal attention --removal "noisy linear" --kind curves -o curves.png
     """
     refuse_ending(out)
     from vtexplore.probes.faithfulness import METHODS
     from vtexplore.probes.faithfulness import faithfulness as ask
     from vtexplore.registry import load
 
-    options: dict[str, Any] = {"target": target, "word": _word(word), "instead": instead}
+    options: dict[str, Any] = {
+        "target": target,
+        "word": _word(word),
+        "instead": instead,
+        "of": of,
+        "beam": beam,
+        "quiet": as_json,
+    }
+    options |= {"removals": removal} if removal else {}
     result = ask(load(model), open_clip(clip), text, methods=method or METHODS, **options)
     show_result(result, result.plot(kind), out, as_json, dpi)
 

@@ -25,6 +25,9 @@ app = typer.Typer(
 )
 
 ClipName = Annotated[str, typer.Argument(help="A video file, or world:SEED for a scene of the miniature world.")]
+Clips = Annotated[list[str], typer.Argument(help="A folder, files, a .csv, world:0..63; one or several.")]
+Split = Annotated[str, typer.Option(help="Of world: scenes: train, or heldout.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of whatever is drawn.")]
 Text = Annotated[str | None, typer.Argument(help="A sentence; left out: the clip's own caption.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -80,6 +83,17 @@ def open_clip(name: str) -> Any:
     from vtexplore.data.video import read_video
 
     return read_video(name)
+
+
+def open_clips(names: list[str], split: str, foil: str | None = None) -> tuple[list[Any], list[str]]:
+    """The clips of folders, files, tables or the world, and a false sentence for each if one is asked for.
+
+    ``foil`` is a kind of the world's, or a word of the clips' .json or column of the .csv.
+    """
+    from vtexplore.many.items import items
+
+    found = items(names, split)
+    return [item.open() for item in found], [] if foil is None else [item.say(foil) for item in found]
 
 
 def refuse_ending(out: Path | None) -> None:

@@ -15,6 +15,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,27 @@ from vtexplore.errors import AssetError, Unsupported
 from vtexplore.files import writing
 from vtexplore.probes.attend import AttendResult, attend
 from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
+from vtexplore.probes.reorder import ReorderResult, reorder
 from vtexplore.types import Clip
-from vtexplore.views.masked_word import ranked, said, sentence
+from vtexplore.views.masked_word import label as condition
+from vtexplore.views.masked_word import measured, ranked, said, sentence
 from vtexplore.views.overlay import heat_at, top_of
+from vtexplore.views.reorder import said as orders_said
 from vtexplore.views.words import grounded, head_name, label, percent, where
 
 TEMPLATE = Path(__file__).with_name("tour.template.html")  # style and a few lines of script
+SHOWN, GAP_PX = 8, 4  # frames of a strip, and what is between them
+LOOKS = {
+    "the clip": "c0",
+    "even colour": "c2",
+    "mean feature": "c2",
+    "other clips": "c3",
+    "hard wrong clip": "c3",
+    "shuffled": "c4",
+    "one frame": "c4",
+}
+"""Classes of the bars, by what is shown; else "c1"."""
+DRAWS = 99  # orders of the frames, if not all are tried
 HEAT_PX = 96  # short side of a heat map, stretched over its frame by the browser
 
 
@@ -39,17 +55,15 @@ def tour(model: Any, clip: Clip, text: str | None = None, out: str | os.PathLike
     """Write the page and return its path; whole or not at all.
 
     ``text`` None = the clip's caption. Raises what ``attend`` raises; a family without a head for masked
-    words gets a page without that part.
+    words, or for matching, gets a page without that part.
     """
     result = attend(model, clip, text)
-    try:
-        masked = fill_mask(model, clip, result.text, word=result.word())
-    except Unsupported as lacking:
-        masked = None
-        missing = str(lacking)
     card = getattr(model, "card", None) or {}
     body = [_head(result), _strip(result), _frames_table(result), _heads_table(result)]
-    body.append(_masked(masked) if masked is not None else f"<section><p>{_safe(missing)}</p></section>")
+    body.append(
+        _or_why_not(lambda: _masked(fill_mask(model, clip, result.text, word=result.word(), top=3, frames=True)))
+    )
+    body.append(_or_why_not(lambda: _order(reorder(model, clip, result.text, draws=DRAWS, quiet=True))))
     body.append(_about(result, card))
     start, middle, end = re.split(r"\{title\}|\{body\}", TEMPLATE.read_text("utf-8"))
     with writing(out) as partial:
@@ -80,6 +94,14 @@ def default_clip() -> Clip:
 
 def _safe(text: Any) -> str:
     return html.escape(str(text), quote=True)
+
+
+def _or_why_not(part: Callable[[], str]) -> str:
+    """A part of the page, or a sentence that says which head is missing for it."""
+    try:
+        return part()
+    except Unsupported as lacking:
+        return f"<section><p>{_safe(lacking)}</p></section>"
 
 
 def _head(result: AttendResult) -> str:
@@ -161,23 +183,63 @@ def _heads_table(result: AttendResult) -> str:
 
 
 def _masked(result: FillMaskResult) -> str:
-    """Bars of the words that fit, with the clip and without it, as a table."""
+    """Bars of the words that fit: with the clip, without it, beside others, in other orders; as a table."""
     words, most = ranked(result), max(float(result.p.max()), 0.05)
     rows = []
     for word in words:
         bars = []
-        for row, name in enumerate(result.conditions):
-            p = result.probability(word, name)
+        for name in result.conditions:
+            told = " ".join(condition(result, name).split())
             bars.append(
-                f"<div class=bar><span class='fill c{min(row, 2)}' style='width:{60 * p / most:.1f}%'></span>"
-                f"<span>{percent(p)} <small>{_safe('with ' + name if row == 0 else name)}</small></span></div>"
+                _bar(result.probability(word, name) / most, percent(result.probability(word, name)), told, name)
             )
         mark = " ✓" if word == result.answer else ""
         rows.append(f"<tr><th scope=row>{_safe(word)}{mark}</th><td class=bars>{''.join(bars)}</td></tr>")
+    lines = "".join(f"<p>{_safe(line[0].upper() + line[1:])}.</p>" for line in (said(result), *measured(result)))
     return (
-        f"<section><h2>Would it know the word without the clip?</h2><p class=gap>{_safe(sentence(result))}</p>"
-        f"<table class=wide>{''.join(rows)}</table><p>{_safe(said(result))}.</p></section>"
+        f"<section><h2>Would it know the word without this clip?</h2><p class=gap>{_safe(sentence(result))}</p>"
+        f"<p>The same gap with the clip, with none, beside other clips, and with its frames in other orders.</p>"
+        f"<table class=wide>{''.join(rows)}</table>{lines}</section>"
     )
+
+
+def _order(result: ReorderResult) -> str:
+    """Orders of the frames that have a name, drawn as strips, and their matching scores as bars."""
+    named: dict[int, str] = {}
+    for name, row in result.named.items():
+        named.setdefault(row, name)
+    rows = [(name, result.rows[row], float(result.scores[row, 0])) for row, name in named.items()]
+    others = result.scores[result.drawn, 0]
+    scores = [score for *_, score in rows] + [float(others.mean()), float(result.blind[0])]
+    low, high = min(scores), max(scores)
+    drawn = []
+    for at, (name, order, score) in enumerate(rows):
+        shown = order[:SHOWN]
+        alt = f"{name}: frames {', '.join(str(i + 1) for i in shown)}"
+        strip = f"<img src='{_png(_strip_of(result.frames[shown]))}' alt='{_safe(alt)}'>"
+        bar = _bar((score - low) / max(high - low, 1e-9), f"{score:+.2f}", "", "the clip" if at == 0 else "shuffled")
+        drawn.append(
+            f"<tr><th scope=row>{_safe(name)}</th><td class=film-strip>{strip}</td><td class=bars>{bar}</td></tr>"
+        )
+    for name, score in ((f"mean of the {len(others)} other orders", scores[-2]), ("no clip", scores[-1])):
+        bar = _bar(
+            (score - low) / max(high - low, 1e-9), f"{score:+.2f}", "", "shuffled" if "mean" in name else "no clip"
+        )
+        drawn.append(f"<tr><th scope=row colspan=2>{_safe(name)}</th><td class=bars>{bar}</td></tr>")
+    told = "".join(f"<p>{_safe(line)}</p>" for line in orders_said(result).split("\n"))
+    return (
+        "<section><h2>Does the order of the frames matter?</h2><p>How well the sentence goes with the clip, by the "
+        "model: a score without a unit. Bars begin at the lowest of these.</p>"
+        f"<div class=scroll><table class='wide orders'>{''.join(drawn)}</table></div>{told}</section>"
+    )
+
+
+def _bar(share: float, number: str, told: str, look: str) -> str:
+    """A bar of a share in 0..1 of the width, its number, and what it is of."""
+    kind = LOOKS.get(look, "c1")
+    small = f" <small>{_safe(told)}</small>" if told else ""
+    wide = f"{60 * min(max(share, 0.0), 1.0):.1f}%"
+    return f"<div class=bar><span class='fill {kind}' style='width:{wide}'></span><span>{number}{small}</span></div>"
 
 
 def _about(result: AttendResult, card: dict[str, Any]) -> str:
@@ -224,6 +286,13 @@ def _heat_images(result: AttendResult, word: int) -> list[str]:
         rgb = colormaps["magma"](0.35 + 0.65 * heat)[..., :3]
         out.append(_png((np.dstack([rgb, 0.68 * heat]) * 255).round().astype(np.uint8)))
     return out
+
+
+def _strip_of(frames: np.ndarray) -> np.ndarray:
+    """Frames [frame, height, width, rgb] side by side with clear gaps between them: [height, width, rgba]."""
+    solid = np.pad(frames, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)
+    gapped = np.pad(solid, ((0, 0), (0, 0), (0, GAP_PX), (0, 0)))
+    return np.asarray(np.concatenate(gapped, axis=1)[:, :-GAP_PX])
 
 
 def _png(pixels: np.ndarray) -> str:

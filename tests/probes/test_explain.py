@@ -324,6 +324,17 @@ def test_hiding_patches_from_attention_is_what_the_whole_forward_says(name: str)
         assert np.allclose(Without(case, removal)(kept), case(take(case.many(3), gone)), atol=1e-4), removal
 
 
+def test_a_clip_whose_frames_have_a_cls_is_embedded_once() -> None:
+    """Hiding a patch hides its frame's [CLS] too, and nothing else changes: no need to look at the clip again."""
+    without = Without(case_of(fresh("violet"), noise_clip(caption=SAID)), "attention")
+    once = without._once
+    assert once is not None and len(once.heads) == 4 and len(once.at) == without.patches
+    gone = torch.zeros(1, *without.case.grid, dtype=torch.bool)
+    gone[0, 2, 0, 0] = True
+    hidden = (~once.mask(gone))[0].nonzero()[:, 0]
+    assert len(hidden) == 2 and int(once.heads[2]) in hidden
+
+
 def test_a_question_is_followed_through_the_bridge() -> None:
     able = [n for n in registry.names() if "answer_embedding" in registry.family(n).heads]
     for name in able:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fresh import fresh
 from toy_why import GRID, Evidence, brightness, noise_clip
 
 from vtexplore.data.prepare import prepare
@@ -108,6 +109,27 @@ def test_another_sentence_is_the_wrong_target(tried: FaithfulnessResult) -> None
     assert any(note.startswith("Almost the same map") for note in tried.notes)
 
 
+def test_a_map_on_the_thing_has_its_mass(model: Any, toy_model: Any) -> None:
+    """A whole frame in which a circle slides: the pointing and the mass are those of ``grounding``, on its patches."""
+    from vtexplore.probes._case import case_of
+    from vtexplore.probes._trials import _grounded
+    from vtexplore.world.video_file import example_scene
+
+    clip = example_scene("red_circle_slides_left").clip()
+    case = case_of(fresh("violet"), clip, word=clip.caption.split().index("red"))  # type: ignore[union-attr]
+    on = np.zeros(case.grid)
+    on[0, 0:2, 2:4] = 1.0
+    maps = {
+        "on": Found(on, np.zeros(1)),
+        "even": Found(np.ones(case.grid), np.zeros(1)),
+        "off": Found(-on, np.zeros(1)),
+    }
+    mass, pointing, chance = _grounded(clip, case, maps).T
+    assert mass[0] > 5 * chance[0] and pointing[0] > 0.5 and mass[1] == pytest.approx(chance[1])
+    assert np.isnan(mass[2])  # what only speaks against is nowhere
+    assert np.isnan(_grounded(noise_clip(), case, maps)).all()
+
+
 def test_words_and_frames_are_taken_away_too(model: Any) -> None:
     found = faithfulness(model, noise_clip(), methods=("occlusion",), of="words", removals=("attention",), randomise=0)
     assert found.whole[0, 0] - found.none[0, 0] == pytest.approx(1, abs=1e-4)  # red
@@ -115,6 +137,23 @@ def test_words_and_frames_are_taken_away_too(model: Any) -> None:
     assert found.stages == () and any("one way only" in note for note in found.notes)
     found = faithfulness(model, noise_clip(), methods=("occlusion",), of="frames", randomise=0)
     assert found.deletion.shape == (2, 1, 1, 21) and (np.diff(found.deletion[0, 0, 0]) <= 1e-4).all()
+
+
+def test_of_a_sum_the_largest_frame_first_is_the_best_order(model: Any) -> None:
+    """NAOPC is 1 for parts that sum, 0 for the same backwards, and the search of all orders says so."""
+    kept = dict(METHODS)
+    METHODS["backwards"] = Method(backwards, signed=True)  # type: ignore[index]
+    try:
+        found = faithfulness(
+            model, [noise_clip(0), noise_clip(1)], methods=("occlusion", "backwards"), of="frames", randomise=0, beam=5
+        )
+    finally:
+        METHODS.clear()  # type: ignore[attr-defined]
+        METHODS.update(kept)  # type: ignore[attr-defined]
+    assert np.allclose(found.naopc("attention"), [[1, 0], [1, 0]], atol=1e-3)
+    assert found.summary()["occlusion"]["NAOPC"][0] == pytest.approx(1, abs=1e-3)
+    assert not any("not models" in note for note in found.notes)
+    assert np.isnan(faithfulness(model, noise_clip(), methods=("edges",), of="frames", randomise=0).naopc()).all()
 
 
 def test_a_number_without_evidence_has_no_areas(toy_model: Any) -> None:
@@ -134,6 +173,7 @@ def test_what_is_refused(model: Any) -> None:
         ({"removals": ("hammer",)}, "attention, mean colour, blur"),
         ({"methods": ("magic",)}, "there are raw"),
         ({"methods": ()}, "at least one method"),
+        ({"beam": 5}, "of='frames'"),
     ):
         with pytest.raises(ConfigError, match=said):
             faithfulness(model, noise_clip(), **wrong)  # type: ignore[arg-type]
@@ -188,8 +228,6 @@ def test_many_heads_are_many_tests(toy_model: Any) -> None:
     from vtexplore import registry
 
     for name in registry.names():
-        from fresh import fresh
-
         clips = [noise_clip(i, "the red circle slides left") for i in range(2)]
         found = ablate_heads(fresh(name), clips, kinds=("zero", "shuffled"))
         loss = found.loss[:, :, :, :]

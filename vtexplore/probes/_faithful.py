@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from captum.metrics import infidelity, sensitivity_max
 
+from vtexplore.errors import ConfigError
+from vtexplore.probes._extremes import MOST, aopc, extremes
 from vtexplore.probes._removal import Without
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of ERASER's AOPC (DeYoung et al. 2020, arXiv:1911.03429)
@@ -125,6 +127,20 @@ def curves(
     )
 
 
+def aopcs(without: Without, units: Units, values: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """AOPC of each map, one unit at a time: [method]."""
+    count = len(units.member)
+    orders = [keep_last(order_of(value, rng), np.arange(count + 1)) for value in values.values()]
+    return aopc(units.ask(without, np.concatenate(orders)).reshape(len(orders), count + 1))
+
+
+def reach(without: Without, units: Units, beam: int) -> np.ndarray:
+    """The lowest and the highest AOPC of all orders, [2]. ``ConfigError`` for too many units."""
+    if len(units.member) > MOST:
+        raise ConfigError(f"{len(units.member)} {units.of} have too many orders; at most {MOST} are searched: beam=0.")
+    return np.array(extremes(lambda kept: units.ask(without, kept), len(units.member), beam))
+
+
 def polarity(without: Without, units: Units, value: np.ndarray) -> float:
     """Share of the strongest units whose sign is not that of what taking them away alone does, 0..1.
 
@@ -139,13 +155,13 @@ def polarity(without: Without, units: Units, value: np.ndarray) -> float:
     return float((np.sign(value[top]) != np.sign(whole - units.ask(without, alone))).mean())
 
 
-def unfaithful(without: Without, units: Units, value: np.ndarray, seed: int) -> float:
+def unfaithful(without: Without, units: Units, value: np.ndarray, seed: int, draws: int = DRAWS) -> float:
     """captum's infidelity (Yeh et al. 2019, arXiv:1901.09392) when random sets of units are taken away, ≥ 0.
 
     The map is scaled as fits best, since not all methods have the number's unit, and the error is a share of what
-    taking those sets away changes: 0 is a map whose parts sum to every change, 1 a map of zeros.
+    taking those sets away changes: 0 is a map whose parts sum to every change, 1 a map of zeros. NaN without draws.
     """
-    if not np.abs(value).max(initial=0) > 0:
+    if not draws or not np.abs(value).max(initial=0) > 0:
         return float("nan")
     rng = np.random.default_rng(seed)
     changes: list[np.ndarray] = []
@@ -163,7 +179,7 @@ def unfaithful(without: Without, units: Units, value: np.ndarray, seed: int) -> 
         return gone, kept - gone
 
     x = torch.ones(1, len(value), dtype=torch.float64)
-    error = infidelity(ask, take, x, torch.from_numpy(value)[None].double(), n_perturb_samples=DRAWS, normalize=True)
+    error = infidelity(ask, take, x, torch.from_numpy(value)[None].double(), n_perturb_samples=draws, normalize=True)
     return float(error) / max(float(np.mean(np.concatenate(changes) ** 2)), 1e-30)
 
 

@@ -3,6 +3,8 @@
     attention      patches are hidden from attention (of frames whose single patches are hidden, a [CLS] is, too)
     mean colour    their pixels become the clip's mean colour
     blur           their pixels become those of a picture blurred by as much as a patch is wide
+    noisy linear   their pixels are guessed from those around them, and a little noise is added (see ``_impute``):
+                   what is taken away leaves no outline. A frame of which nothing is left has the clip's mean colour
 
 Words become [MASK] in each of them. The word in question is never taken away.
 """
@@ -21,6 +23,7 @@ from torch import Tensor
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError
 from vtexplore.probes._case import AT_ONCE, Case
+from vtexplore.probes._impute import impute, noise
 from vtexplore.probes._places import patches
 from vtexplore.probes.fill_mask import mean_colour
 from vtexplore.types import Batch, Stream
@@ -45,10 +48,23 @@ def to_blur(batch: Batch, gone: Tensor) -> Batch:
     )
 
 
+def to_noisy_linear(batch: Batch, gone: Tensor) -> Batch:
+    """Patches that are ``gone`` are guessed from what is left of their frame, and noise is added."""
+    pixels = over_pixels(batch, gone)
+    plain = torch.where(pixels.all(dim=(3, 4), keepdim=True), mean_colour(batch).video, batch.video)
+    videos, missing = plain.cpu().numpy(), pixels[:, :, 0].cpu().numpy()
+    guessed = np.stack(
+        [np.stack([impute(f, m) for f, m in zip(*pair, strict=True)]) for pair in zip(videos, missing, strict=True)]
+    )
+    guessed += np.where(missing[:, :, None], noise(videos.shape[1:]), 0)
+    return replace(batch, video=torch.from_numpy(guessed.clip(0, 1)).to(batch.video))
+
+
 REMOVALS: Mapping[str, Callable[[Batch, Tensor], Batch]] = {
     "attention": from_attention,
     "mean colour": to_mean_colour,
     "blur": to_blur,
+    "noisy linear": to_noisy_linear,
 }
 
 
@@ -110,9 +126,8 @@ class Without:
         if not all_words:
             batch = case.retold(batch, self._masked(word))
         if self.removal == "attention" and self._once is not None:
-            video, text, at = self._once
-            mask = video.mask.repeat(len(patch), 1)
-            mask[:, at] &= ~gone.flatten(1)
+            once = self._once
+            video, text, mask = once.video, once.text, once.mask(gone)
             here = torch.zeros(len(patch), dtype=torch.long, device=device)
             with torch.no_grad():
                 said = text.take(here) if all_words else case.model.text(batch)
@@ -128,20 +143,43 @@ class Without:
         return told.word_ids.expand(len(word), -1).masked_fill(~torch.from_numpy(kept).to(told.word_ids.device), mask)
 
     @cached_property
-    def _once(self) -> tuple[Stream, Stream, Tensor] | None:
-        """The clip and the text embedded once, and where the patches stand, if hiding leaves the embedding alone."""
+    def _once(self) -> Once | None:
+        """The clip and the text embedded once, if hiding patches leaves the embedding alone."""
         case = self.case
         if case.batch.question is not None or not all(hasattr(case.model, name) for name in ("embed", "read", "text")):
             return None
-        gone = torch.zeros(1, *case.grid, dtype=torch.bool, device=case.batch.video.device)
-        half = torch.arange(gone.numel(), device=gone.device).remainder(2).bool().view_as(gone)
+        none = torch.zeros(1, *case.grid, dtype=torch.bool, device=case.batch.video.device)
+        half = torch.arange(none.numel(), device=none.device).remainder(2).bool().view_as(none)
+        last = torch.zeros_like(none)
+        last[:, -1, -1, -1] = True
         with torch.no_grad():
-            video, text = case.model.embed(from_attention(case.batch, gone))
-            other, _ = case.model.embed(from_attention(case.batch, half))
-        at = np.flatnonzero(patches(video.tokens()[0]))
-        if len(at) != gone.numel() or not torch.equal(video.hidden, other.hidden):
+            (video, text), (other, _), (alone, _) = (
+                case.model.embed(from_attention(case.batch, gone)) for gone in (none, half, last)
+            )
+        at = torch.from_numpy(np.flatnonzero(patches(video.tokens()[0]))).to(none.device)
+        if len(at) != none.numel() or not torch.equal(video.hidden, other.hidden):
             return None
-        where = torch.from_numpy(at).to(gone.device)
-        expected = video.mask.clone()
-        expected[:, where] &= ~half.flatten(1)
-        return (video, text, where) if torch.equal(expected, other.mask) else None
+        heads = (video.mask & ~other.mask)[0].index_fill(0, at, False).nonzero()[:, 0]
+        if len(heads) % len(none[0]):
+            return None
+        once = Once(video, text, at, heads)
+        same = [torch.equal(once.mask(gone), seen.mask) for gone, seen in ((half, other), (last, alone))]
+        return once if all(same) else None
+
+
+@dataclass(frozen=True)
+class Once:
+    """A clip and a text, embedded; the places of the patches, and of what is hidden with any patch of its frame."""
+
+    video: Stream
+    text: Stream
+    at: Tensor
+    heads: Tensor
+
+    def mask(self, gone: Tensor) -> Tensor:
+        """What of the clip may be attended to, bool [item, token], without patches bool [item, frame, row, column]."""
+        out = self.video.mask.repeat(len(gone), 1)
+        out[:, self.at] &= ~gone.flatten(1)
+        each = len(self.heads) // gone.shape[1]
+        out[:, self.heads] &= ~gone.flatten(2).any(dim=2).repeat_interleave(each, dim=1)
+        return out

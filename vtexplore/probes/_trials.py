@@ -21,10 +21,14 @@ from vtexplore.probes._gaps import likely, whole_words
 from vtexplore.probes._methods import METHODS, Found, found_by, needs_method
 from vtexplore.probes._removal import REMOVALS, Without
 from vtexplore.probes._sanity import LIKE, alike, by_chance, named, random_layers, redrawn, stages_of
-from vtexplore.probes.grounding import named_things
+from vtexplore.probes.explain import named_by
+from vtexplore.probes.grounding import MASK_PX, grounding, named_things, overlap
 from vtexplore.types import Clip
 
 UNITS = ("patches", "frames", "words")
+BY_REMOVAL = (
+    "whole", "none", "deletion", "insertion", "random", "comprehensiveness", "sufficiency", "aopc", "extremes",
+)  # fmt: skip
 QUICK: dict[str, dict[str, Any]] = {"integrated gradients": {"steps": 16, "most": 16}}
 """Options of methods where they are asked again and again: the cascade, moved pixels."""
 
@@ -46,6 +50,9 @@ class Plan:
     word: str | int | None
     instead: str | None
     seed: int
+    beam: int
+    draws: int
+    quiet: bool
 
     def __post_init__(self) -> None:
         if self.of not in UNITS:
@@ -54,6 +61,8 @@ class Plan:
             raise ConfigError(f"Nothing is taken away by {unknown[0]!r}; there are {', '.join(REMOVALS)}.")
         if min(self.steps, self.orders) < 20:
             raise ConfigError("Areas need 20 steps or more, and 20 random orders or more to be held against.")
+        if self.beam < 0 or (self.beam and self.of == "patches"):
+            raise ConfigError("The best and the worst order are searched for few units: of='frames', or of='words'.")
         if not self.methods or not self.removals:
             raise ConfigError("Name at least one method and one removal.")
 
@@ -83,13 +92,26 @@ def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Pl
     rng = np.random.default_rng(plan.seed)
     share = np.linspace(0, 1, plan.steps + 1)
     rows: dict[str, list[np.ndarray]] = {}
-    for number, case in enumerate(tqdm(cases, desc="taking patches away", unit="clip", disable=len(cases) == 1)):
+    for number, case in enumerate(
+        tqdm(cases, desc="taking patches away", unit="clip", disable=plan.quiet or len(cases) == 1)
+    ):
         for name, value in _taken(case, maps[number], plan, share, rng).items():
             rows.setdefault(name, []).append(value)
     arrays = {name: np.stack(values) for name, values in rows.items()}
-    by_removal = ("whole", "none", "deletion", "insertion", "random", "comprehensiveness", "sufficiency")
+    by_removal = (
+        "whole",
+        "none",
+        "deletion",
+        "insertion",
+        "random",
+        "comprehensiveness",
+        "sufficiency",
+        "aopc",
+        "extremes",
+    )
     arrays |= {name: np.moveaxis(arrays[name], 1, 0) for name in by_removal}
     arrays["gap"] = np.array([[one.measured.get("gap", np.nan) for one in some.values()] for some in maps])
+    arrays["grounded"] = np.stack([_grounded(*three) for three in zip(clips, cases, maps, strict=True)])
     instead, arrays["wrong_target"] = _wrong(model, clips, texts, words, cases, maps, plan)
     stages, arrays["cascade"], arrays["level"] = _cascade(cases[: plan.randomise], maps, methods, plan)
     arrays["sensitivity"] = _moved(cases, methods, plan)
@@ -117,7 +139,7 @@ def _maps(
     notes: dict[str, None] = {}
     maps: list[dict[str, Found]] = [{} for _ in cases]
     able = []
-    bar = tqdm(total=len(cases) * len(methods), desc="explaining", unit="map", mininterval=2)
+    bar = tqdm(total=len(cases) * len(methods), desc="explaining", unit="map", mininterval=2, disable=plan.quiet)
     for name in methods:
         try:
             for number, case in enumerate(cases):
@@ -157,16 +179,30 @@ def _taken(
             "random": even(found.random),
             "comprehensiveness": np.stack(list(found.comprehensiveness.values())),
             "sufficiency": np.stack(list(found.sufficiency.values())),
+            "aopc": measure.aopcs(without, units, values, rng) if plan.beam else np.full(len(values), np.nan),
+            "extremes": measure.reach(without, units, plan.beam) if plan.beam else np.full(2, np.nan),
         }
         for name, row in rows.items():
             out.setdefault(name, []).append(row)
     first = withouts[0]
     polar = [measure.polarity(first, units, v) if METHODS[m].signed else np.nan for m, v in values.items()]
-    unfaithful = [measure.unfaithful(first, units, v, plan.seed) for v in values.values()]
+    unfaithful = [measure.unfaithful(first, units, v, plan.seed, plan.draws) for v in values.values()]
     return {k: np.array(v) for k, v in out.items()} | {
         "polarity": np.array(polar),
         "infidelity": np.array(unfaithful),
     }
+
+
+def _grounded(clip: Clip, case: Case, maps: dict[str, Found]) -> np.ndarray:
+    """Mass and pointing of each map, as far as it speaks for, and the mass of an even one: [method, 3], else NaN."""
+    _, mine = named_by(case, clip)
+    if clip.truth is None or not mine:
+        return np.full((len(maps), 3), np.nan)
+    times_s = np.asarray(case.batch.times_s[0], dtype=float)
+    things = clip.truth.masks(times_s.tolist(), MASK_PX)[list(mine)].any(axis=0, keepdims=True)
+    heat = np.stack([found.patches.ravel().clip(min=0) for found in maps.values()])
+    scores = grounding(heat, overlap(np.asarray(things), times_s, case.tokens)[0])
+    return np.stack([scores[name] for name in ("mass", "pointing", "chance")], axis=-1)
 
 
 def _wrong(
@@ -224,7 +260,7 @@ def _cascade(
     stages = stages_of(cases[0], plan.stages)
     out = np.full((len(cases), len(methods), len(stages), len(LIKE)), np.nan)
     level = np.full((len(cases), len(methods), len(LIKE)), np.nan)
-    bar = tqdm(total=out[..., 0].size, desc="drawing weights anew", unit="map", mininterval=2)
+    bar = tqdm(total=out[..., 0].size, desc="drawing weights anew", unit="map", mininterval=2, disable=plan.quiet)
     for number, case in enumerate(cases):
         learnt = [_quick(name, case, plan) if name in QUICK else maps[number][name].patches for name in methods]
         level[number] = [by_chance(mine, plan.seed) for mine in learnt]

@@ -84,6 +84,7 @@ def ablate_heads(
     kinds: Sequence[str] = KINDS,
     sites: Sequence[str] | None = None,
     seed: int = 0,
+    quiet: bool = False,
 ) -> AblateHeadsResult:
     """Put every head out of action, one at a time, on every clip.
 
@@ -103,7 +104,8 @@ def ablate_heads(
     heads = _heads(cases[0], sites)
     means = _means(cases, tuple(heads)) if "mean" in kinds else {}
     loss = np.full((len(kinds), len(cases), len(heads), max(heads.values())), np.nan)
-    bar = tqdm(total=len(cases) * sum(heads.values()), unit="head", desc="putting heads out of action", mininterval=2)
+    total = len(cases) * sum(heads.values())
+    bar = tqdm(total=total, unit="head", desc="putting heads out of action", mininterval=2, disable=quiet)
     for number, case in enumerate(cases):
         for row, (site, count) in enumerate(heads.items()):
             for head in range(count):

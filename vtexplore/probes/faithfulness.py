@@ -4,11 +4,14 @@
     result = faithfulness(model, clips, word="*")           many: means, with intervals over clips
     result.summary()          method → measure → (mean, low, high)
 
+    mass, pointing      on the thing that the word names, where that is known: see ``grounding``; "even map": its mass
     deletion            patches are taken away, the map's first first: area under the curve of the number, from f(x) = 1
                         to f(∅) = 0, LESS the mean area of random orders; < 0: what the map names first is needed
     insertion           put in, the map's first first, less the same; > 0. It is also what the reversed order deletes
     comprehensiveness   f(x) − f(without the first k), mean over k of 1, 5, 10, 20, 50 %; high
     sufficiency         f(x) − f(the first k alone); low (both: DeYoung et al. 2020, arXiv:1911.03429)
+    NAOPC               the mean loss while units go one by one, between the worst order there is (0) and the best (1):
+                        frames or words, if asked for (beam=5; see ``_extremes``), and the only one to compare models by
     polarity            of the strongest tenth, the share with the wrong sign; a map without signs has no polarity
     infidelity          how badly parts sum to what random sets change: 0 not at all, 1 as a map of zeros
                         (an even map has less than 1: it knows how many are taken away)
@@ -34,7 +37,8 @@ import numpy as np
 from vtexplore.errors import ConfigError
 from vtexplore.probes import _trials
 from vtexplore.probes._ask import SMALL, about, notices
-from vtexplore.probes._faithful import LEAST, area, normalised
+from vtexplore.probes._extremes import naopc
+from vtexplore.probes._faithful import DRAWS, LEAST, area, normalised
 from vtexplore.probes._places import Gridded
 from vtexplore.probes._result import Result
 from vtexplore.probes._sanity import LIKE
@@ -55,7 +59,9 @@ class FaithfulnessResult(Gridded, Result):
 
     ``whole`` and ``none`` [removal, clip] are f(x) and f(∅); ``deletion`` and ``insertion`` [removal, clip, method,
     step] the number when the shares ``share`` [step] are taken away or put in, ``random`` [removal, clip, order, step]
-    taken away in random orders; ``comprehensiveness`` and ``sufficiency`` [removal, clip, method, k]. ``polarity``,
+    taken away in random orders; ``comprehensiveness`` and ``sufficiency`` [removal, clip, method, k]; ``aopc``
+    [removal, clip, method] with ``extremes`` [removal, clip, 2], the lowest and highest of any order. ``grounded``
+    [clip, method, 3] are mass, pointing and the mass of an even map, NaN where nobody knows the thing. ``polarity``,
     ``infidelity`` (both by the first removal), ``sensitivity``, ``gap`` and ``wrong_target`` [clip, method], NaN
     where they do not apply. ``cascade`` [clip, method, stage, measure] with the names ``stages`` and ``like``, and
     ``level`` [clip, method, measure], what a map and its own patches shuffled have: of the first clips, or of none.
@@ -79,6 +85,9 @@ class FaithfulnessResult(Gridded, Result):
     random: np.ndarray
     comprehensiveness: np.ndarray
     sufficiency: np.ndarray
+    aopc: np.ndarray
+    extremes: np.ndarray
+    grounded: np.ndarray
     polarity: np.ndarray
     infidelity: np.ndarray
     sensitivity: np.ndarray
@@ -125,6 +134,12 @@ class FaithfulnessResult(Gridded, Result):
         as_low = (areas["random"][:, None] <= areas["deletion"][..., None]).sum(axis=-1)
         return np.where(np.isnan(areas["deletion"]), np.nan, (1 + as_low) / (1 + areas["random"].shape[1]))
 
+    def naopc(self, removal: str | None = None) -> np.ndarray:
+        """[clip, method] 0..1, 1 = as the best order there is; NaN where no order matters, or none was searched."""
+        at = self.removal(removal)
+        low, high = np.moveaxis(self.extremes[at][:, None], -1, 0)
+        return naopc(self.aopc[at], low, high, LEAST)
+
     def summary(self, removal: str | None = None) -> dict[str, dict[str, tuple[float, float, float]]]:
         """Method → measure → (mean, low, high), 95 % over clips.
 
@@ -134,10 +149,12 @@ class FaithfulnessResult(Gridded, Result):
         at, areas = self.removal(removal), self.areas(removal)
         random = areas["random"].mean(axis=1, keepdims=True)
         measures = {
+            **{name: self.grounded[..., i] for i, name in enumerate(("mass", "pointing", "even map"))},
             "deletion": areas["deletion"] - random,
             "insertion": areas["insertion"] - random,
             "comprehensiveness": self.comprehensiveness[at].mean(axis=-1),
             "sufficiency": self.sufficiency[at].mean(axis=-1),
+            "NAOPC": self.naopc(removal),
             "polarity": self.polarity,
             "infidelity": self.infidelity,
             "sensitivity": self.sensitivity,
@@ -176,8 +193,11 @@ def faithfulness(
     randomise: int = 1,
     stages: int = 6,
     moves: int = 3,
+    beam: int = 0,
+    draws: int = DRAWS,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
+    quiet: bool = False,
 ) -> FaithfulnessResult:
     """Methods of ``explain`` tried on a clip, or on many.
 
@@ -185,7 +205,9 @@ def faithfulness(
     captions; word "*" = the first of each caption that names a thing). ``instead`` is another word, or another
     sentence, for the wrong target (None: the model's next choice, or the next clip's caption). ``of`` "patches",
     "frames" or "words" are taken away in ``steps``, beside ``orders`` random ones. Weights are drawn anew in
-    ``stages``, and pixels moved ``moves`` times, on the first ``randomise`` clips. ``options`` of single methods.
+    ``stages``, and pixels moved ``moves`` times, on the first ``randomise`` clips. ``beam``: how many ways are followed
+    when the best and the worst order are searched (frames or words; 0: no search). ``draws``: random sets for the
+    infidelity, 0 for none. ``options`` of single methods.
 
     A method that finds nothing on this model is left out, and a note says why. Raises ``ConfigError`` for an unknown
     method, removal or unit, fewer than 20 steps or orders, or no clips; else as ``explain``.
@@ -195,8 +217,9 @@ def faithfulness(
     if not some or len(texts) != len(some):
         raise ConfigError(f"{len(some)} clips and {len(texts)} texts: give at least one clip, and a text for each.")
     plan = _trials.Plan(
-        methods, removals, of, steps, orders, randomise, stages, moves, dict(options or {}), target, word, instead, seed
-    )
+        methods, removals, of, steps, orders, randomise, stages, moves,
+        dict(options or {}), target, word, instead, seed, beam, draws, quiet,
+    )  # fmt: skip
     tried = _trials.run(model, some, texts, plan)
     case, first = tried.cases[0], some[0]
     times_s = times_of(case)
@@ -221,7 +244,7 @@ def faithfulness(
         about=about(model, first) | {"seed": seed, "orders": orders},
         notes=(),
     )
-    notes = (*notices(model, first), *tried.notes, *_flags(found), ALIKE, ONE_MODEL)
+    notes = (*notices(model, first), *tried.notes, *_flags(found), ALIKE, *([] if beam else [ONE_MODEL]))
     return FaithfulnessResult(**{**vars(found), "notes": notes})
 
 

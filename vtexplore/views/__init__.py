@@ -23,6 +23,7 @@ VIEWS: dict[str, dict[str, str]] = {
         "timeline": "vtexplore.views.visual_words:timeline",
         "gallery": "vtexplore.views.visual_words:gallery",
     },
+    "FoilsResult": {"shares": "vtexplore.views.compare_foils:shares"},
     "MatchResult": {"scores": "vtexplore.views.match:scores"},
     "AnswerResult": {
         "choices": "vtexplore.views.answer:choices",

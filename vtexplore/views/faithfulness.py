@@ -47,6 +47,8 @@ def methods(result: Any) -> Picture:
         "insertion": "insertion\n(high is good)",
         "polarity": "wrong\nsign",
     }
+    if np.isfinite(result.extremes).any():
+        columns["NAOPC"] = "of 0, worst,\nto 1, best"
     right = left + count * (across + gap) + 0.06
     step = (0.97 - right) / max(len(columns) - 1, 1) * 0.9
     for i, name in enumerate(columns.values()):
@@ -62,7 +64,10 @@ def methods(result: Any) -> Picture:
         picture.text(left - 0.012, middle, fill(name, 14), fontsize=BODY, ha="right", va="center")
         for i, measure in enumerate(columns):
             mean = means[name][measure][0]
-            told_here = "–" if np.isnan(mean) else percent(mean) if measure == "polarity" else f"{mean:+.2f}"
+            told_here = (
+                percent(mean) if measure == "polarity" else f"{mean:.2f}" if measure == "NAOPC" else f"{mean:+.2f}"
+            )
+            told_here = "–" if np.isnan(mean) else told_here
             picture.text(right + i * step, middle, told_here, fontsize=BODY, ha="center", va="center")
     clips = f"{len(result.clips)} clips; maps of " if len(result.clips) > 1 else ""
     less = f"less the mean of {result.random.shape[2]} random orders ({result.removals[0]})"
@@ -186,7 +191,7 @@ def cascade(result: Any, measure: str = "spearman") -> Picture:
         )
     chance = float(np.nanmean(result.level[..., column]))
     axes.axhline(chance, color=FAINT, linewidth=1.2, linestyle=":", label="a map and itself shuffled")
-    names = ["as learnt", *(fill(f"+ {s}", 15) for s in result.stages)]
+    names = ["as learnt", *(fill(f"+ {s}", 22) for s in result.stages)]
     axes.set_xticks(x, names, fontsize=SMALL, rotation=25, ha="right", rotation_mode="anchor")
     axes.set_ylabel(f"likeness ({measure})", fontsize=BODY)
     axes.tick_params(labelsize=SMALL)
