@@ -1,8 +1,5 @@
 """How BridgeFormer's miniature is pretrained: nouns on single frames, nouns on clips, verbs on clips, as published.
 
-Verbs are learned on four frames first, which is cheap, and then on eight: two frames of an event do not tell whether
-a thing shakes or bounces.
-
 Scenes of a batch are independent. Siblings would be of little use: half of them differ in order or direction
 alone, which this model cannot see, and such pairs in one batch only add a constant to the loss.
 """
@@ -12,24 +9,23 @@ from dataclasses import replace
 from vtexplore.models.bridgeformer import MINI
 from vtexplore.registry import Pretraining, Stage
 
-STILLS, FEW = replace(MINI.inputs, frames=1), replace(MINI.inputs, frames=4)
+STILLS = replace(MINI.inputs, frames=1)
 SLOW = (("video.", 0.5),)  # its eyes are open already
 
 PRETRAINING = Pretraining(
     stages={
         "nouns, single frames": Stage(1500, 1e-3, 128, slow=SLOW, settings={"nouns": 1.0, "inputs": STILLS}),
-        "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0, "inputs": FEW}),
+        "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0}),
         "verbs, single objects": Stage(
             1200,
             1e-3,
             64,
             slow=SLOW,
-            settings={"nouns": 0.1, "inputs": FEW},
+            settings={"nouns": 0.1},
             scenes={"objects": 1, "form": "one"},
             spotlight=1.0,
         ),
-        "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3, "inputs": FEW}),
-        "verbs, more frames": Stage(2600, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.95, bf16=True),
+        "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}),
     },
     group=1,
     drop=0.0,
@@ -38,9 +34,8 @@ PRETRAINING = Pretraining(
         "the embeddings, the first and the second (224 px, 14 × 14, 12 and 12 of 768, 6)",
         "the text encoder has the token types of the one that it starts from (DistilBERT has none)",
         "the video encoder starts from the world's labels: of each place, and of whole pictures (from ImageNet's)",
-        "8 frames, in the last stage, at fixed times: an event lasts 1.5 s (4, at random ones)",
-        "in the last stage only patches that hold an object are looked at, in 95 steps of 100 (all, always)",
-        "three in ten questions of the last stages ask for nouns, or they are forgotten (none)",
+        "frames at fixed times (at random ones)",
+        "three in ten questions of the last stage ask for nouns, or they are forgotten (none)",
         "a verb phrase holds the direction, colour or place that goes with the verb: without them, slides could be "
         "told apart by the words that are left (single verbs)",
         "batches of 128 and 64 (2,048 and 800)",
