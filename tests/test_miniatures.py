@@ -225,13 +225,16 @@ BARS: dict[str, tuple[Callable[[Family], bool], Callable[[dict[str, Any]], float
     "alignment": (reads_moments, lambda c: rate(c, "alignment: the clip")["low"], 0.85),
     "forecasts, above the commonest words": (reads_moments, ahead_of("unigram"), 0.0),
     "forecasts, above the last word": (reads_moments, ahead_of("copy the last word"), 0.0),
-    "order of two events": (tells_order, lambda c: rate(c, "order of two events: the clip")["low"], 0.70),
+    "order of two events": (tells_order, lambda c: rate(c, "order of two events: the clip")["low"], 0.80),
     "order of two events, of one frame": (tells_order, still_order, 1.0),
     "moments, above those of a wrong clip": (has("span_logits"), found_moments, 0.30),
     "clips": (has("match_logits"), lambda c: min(c["heldout"]["clips"], c["grounding_head"]["clips"]), 2000),
 }
 # Not reached yet, by family. Strict: whoever trains a miniature that reaches one must take it from this list.
-NOT_YET: dict[str, set[str]] = {"bridgeformer": {"noun questions", "verb questions", "retrieval"}}
+NOT_YET: dict[str, set[str]] = {
+    "bridgeformer": {"noun questions", "verb questions", "retrieval"},
+    "hero": {"order of two events"},
+}
 
 
 @pytest.mark.parametrize("bar", BARS)

@@ -50,7 +50,9 @@ def test_a_bar_that_is_not_reached_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     head = {"site": "fusion.layers.1", "head": 2, "clips": 2000, "metrics": metrics}
     found = {"weights": "0123456789", "seed": 1, "clips": 2000, "rates": rates, "grounding_head": head}
     monkeypatch.setattr(readme.registry, "shipped", lambda name: True)
-    monkeypatch.setattr(readme.registry, "card", lambda name: {"title": "T", "heldout": found})
+    monkeypatch.setattr(
+        readme.registry, "card", lambda name: {"title": "T", "objectives": ["matching"], "heldout": found}
+    )
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in readme.results().splitlines()}
     assert rows["masked words: the clip"].endswith("| 90.0 % [89.0, 91.0] | 2000 | ≥ 85 % |")
     assert rows["masked words: no clip (hidden)"].endswith("below the clip |")
@@ -81,7 +83,9 @@ def test_who_reads_moments_has_bars_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     head = {"site": "fusion.layers.1", "head": 2, "clips": 9, "metrics": {"mass": _rate(0.1)}}
     found = {"weights": "0123456789", "seed": 1, "clips": 2000, "rates": rates, "grounding_head": head}
     monkeypatch.setattr(readme.registry, "shipped", lambda name: True)
-    monkeypatch.setattr(readme.registry, "card", lambda name: {"title": "T", "heldout": found})
+    monkeypatch.setattr(
+        readme.registry, "card", lambda name: {"title": "T", "objectives": ["alignment"], "heldout": found}
+    )
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in readme.results().splitlines()}
     assert rows["masked words: the clip"].endswith("| – |") and rows["matching, order: the clip"].endswith("| – |")
     assert rows["cloze noun, first: the clip"].endswith("| ≥ 3 × without the clip |")

@@ -48,15 +48,16 @@ BARS = {  # what a miniature was built to; the end of the interval that is neare
     "verb questions: a wrong clip": -0.35,
     "retrieval, 1st of 256: the clip": 0.70,
     "alignment: the clip": 0.85,
+    "order of two events: the clip": 0.80,
 }
-PLACES = ("masked", "matching")  # bars of these kinds are for families whose words see places of a video
-CLOZE, TIMES = "cloze noun, first: the clip", 3  # asked of who reads moments; times as often as without the clip
+BINDING = ("masked", "matching")  # bars of these kinds are for families that are taught to match words and places
+TIMES = 3  # a cloze is filled as often as without the clip
 FORECAST, BASELINES = "the model", ("unigram", "copy the last word")
 NULLS = {f"masked words: {c}" for c in ("no clip (hidden)", "no clip (even colour)", "a wrong clip")}
 BELOW, MASS, POINTING = 0.45, 4, 0.75  # nulls below the clip; times an even map; share of words
 
 
-def _bar(key: str, rates: dict[str, Any]) -> str:
+def _bar(key: str, rates: dict[str, Any], binds: bool) -> str:
     """The bar of a figure and whether it is reached."""
     rate = rates[key]
     if key.startswith("cloze") and key.endswith(", first: the clip"):
@@ -65,7 +66,7 @@ def _bar(key: str, rates: dict[str, Any]) -> str:
     if key.startswith("forecast") and key.endswith(FORECAST):
         best = max(rates[key.replace(FORECAST, other)]["high"] for other in BASELINES)
         return _reached("above the two below", rate["low"] > best)
-    if key.startswith(PLACES) and not _sees_places(rates):
+    if key.startswith(BINDING) and not binds:
         return "–"
     if key in NULLS:
         gap = rates["masked words: the clip"]["low"] - rate["high"]
@@ -75,15 +76,6 @@ def _bar(key: str, rates: dict[str, Any]) -> str:
     bar = BARS[key]
     good = rate["low"] >= bar if bar > 0 else rate["high"] <= -bar
     return _reached(f"{'≥' if bar > 0 else '≤'} {100 * abs(bar):.0f} %", good)
-
-
-def _reads_moments(rates: dict[str, Any]) -> bool:
-    return CLOZE in rates
-
-
-def _sees_places(rates: dict[str, Any]) -> bool:
-    """Words see the video, and each token of it is of a place: order, say, no other family needs to see."""
-    return "masked words: the clip" in rates and not _reads_moments(rates)
 
 
 def _reached(told: str, good: bool) -> str:
@@ -114,22 +106,23 @@ def _results(name: str) -> str:
     card = registry.card(name)
     found = card.get("heldout") or {}
     rates = found.get("rates") or {}
+    binds = "matching" in card["objectives"]
     if not rates:
         return ""
     lines = [f"**{card['title']}**, weights `{str(found['weights'])[:8]}`:", "", "| what | value [95 %] | n | bar |"]
     lines.append("|---|---|---|---|")
     for key, rate in rates.items():
         told = key.startswith("matching") and key.endswith(": the clip")
-        told = told or key.startswith(("cloze", "forecast", "alignment")) or " questions" in key
+        told = told or key.startswith(("cloze", "forecast", "alignment", "order", "moments")) or " questions" in key
         if key in BARS or key in NULLS or told:
-            lines.append(f"| {key} | {_interval(rate)} | {rate['clips']} | {_bar(key, rates)} |")
+            lines.append(f"| {key} | {_interval(rate)} | {rate['clips']} | {_bar(key, rates, binds)} |")
     wrong = [r["value"] for k, r in rates.items() if k.startswith("matching") and k.endswith("a wrong clip")]
     if wrong:
         spread = f"{100 * min(wrong):.1f} to {100 * max(wrong):.1f} %"
         lines.append(f"| matching, all {len(wrong)} kinds: a wrong clip | {spread} | – | 50 % |")
     head = found.get("grounding_head") or {}
     metrics = head.get("metrics") or {}
-    if metrics and _sees_places(rates):
+    if metrics and binds:
         where = f"{head['site']}, head {head['head']}"
         mass, chance, pointing = metrics["mass"], metrics["chance"], metrics["pointing"]
         told = f"≥ {MASS} × an even map ({100 * chance['value']:.1f} %)"
