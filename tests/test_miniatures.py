@@ -166,7 +166,7 @@ def has(head: str) -> Callable[[Family], bool]:
 
 def binds(page: Family) -> bool:
     """Words are bound to places of the video, and taught to tell the true caption from others."""
-    return "word_logits" in page.heads and "matching" in page.objectives
+    return "word_logits" in page.heads and "matching" in page.objectives and not reads_moments(page)
 
 
 def tells_order(page: Family) -> bool:

@@ -106,7 +106,7 @@ def _results(name: str) -> str:
     card = registry.card(name)
     found = card.get("heldout") or {}
     rates = found.get("rates") or {}
-    binds = "matching" in card["objectives"]
+    binds = "matching" in card["objectives"] and "alignment" not in card["objectives"]  # of sentences, not of moments
     if not rates:
         return ""
     lines = [f"**{card['title']}**, weights `{str(found['weights'])[:8]}`:", "", "| what | value [95 %] | n | bar |"]
