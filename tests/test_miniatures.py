@@ -251,7 +251,7 @@ def test_figures_meet_their_bars(card: dict[str, Any], bar: str, request: pytest
 @pytest.mark.slow
 def test_one_of_them_tells_the_order_of_two_events_four_times_in_five() -> None:
     """… and by a film of one frame none does; that bar is each card's own, above."""
-    found = {n: evaluate(n, n=96, seed=1, parts=("order",), quiet=True).rates for n in SHIPPED if binds(family(n))}
+    found = {n: evaluate(n, n=64, seed=1, parts=("order",), quiet=True).rates for n in SHIPPED if binds(family(n))}
     assert max(rates["order of two events: the clip"].low for rates in found.values()) >= 0.80
     for rates in found.values():
         still = rates["order of two events: a film of one frame"]
@@ -288,7 +288,7 @@ def test_a_clip_from_elsewhere_is_told_in_notes_and_picture(card: dict[str, Any]
 @pytest.mark.slow
 def test_the_file_does_what_its_card_says(card: dict[str, Any]) -> None:
     """A small fresh measurement agrees with the card: its interval meets the card's."""
-    found = evaluate(card["name"], n=192, seed=77, parts=("words", "matching", "questions"), quiet=True).rates
+    found = evaluate(card["name"], n=96, seed=77, parts=("words", "matching", "questions"), quiet=True).rates
     told = card["heldout"]["rates"]
     names = ("masked words: the clip", "masked words: no clip (hidden)", "matching, colour: the clip")
     names += ("noun questions: the clip", "verb questions: a wrong clip")

@@ -60,7 +60,7 @@ def test_it_holds_the_package_and_its_assets_and_no_more(wheel: Path, dist: Path
     assert tops == {"vtexplore"}
     inside = {name.removeprefix("vtexplore/") for name in names}
     assert {"py.typed", "__init__.py", "assets.py", "assets/README.md"} <= inside
-    assert not [name for name in names if "test" in Path(name).name or "__pycache__" in name]
+    assert not [name for name in names if Path(name).name.startswith("test_") or "__pycache__" in name]
 
     listed = subprocess.run(["git", "ls-files", "assets", "vtexplore"], cwd=ROOT, capture_output=True, text=True)
     there = {name for name in listed.stdout.split("\n") if (ROOT / name).is_file()}

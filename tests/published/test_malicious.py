@@ -45,6 +45,8 @@ sys.addaudithook(_hear)
 def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Import all that honest files need, so that whatever is imported later is a file's doing."""
     folder = tmp_path_factory.mktemp("warm")
+    for codec in ("ascii", "latin1", "raw_unicode_escape", "unicode_escape"):  # operations of old pickles look them up
+        "a".encode(codec)
     for legacy in (False, True):
         torch.save({"a": torch.ones(2)}, folder / "a.pt", _use_new_zipfile_serialization=not legacy)
         assert set(read(folder / "a.pt").tensors) == {"a"}
