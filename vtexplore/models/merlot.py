@@ -162,6 +162,8 @@ class MERLOT(nn.Module):
         lines, video = reordering.taken_stream(lines, theirs), reordering.taken_stream(video, whose)
         chosen = attended_spans.draw(received, lines.mask & ~self.ids.special(ids), c.mask_rate, generator)
         ids, word_is = attended_spans.corrupt(ids, chosen, self.ids.mask, c.first_word, self.ids.size, generator)
+        if speech is None:  # a caption of another video: nothing there tells its words
+            word_is = word_is.masked_fill(theirs != whose[:, :1], masked_words.IGNORE)
         slots = reordering.slots(there, c.shuffle_rate, c.first_unknown, generator).to(ids.device)
         seen, heads, words = self.fuse(video, slots, lines.with_hidden(self.word(ids)))
         word, word_is = pick(words, word_is)

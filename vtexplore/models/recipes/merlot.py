@@ -1,4 +1,4 @@
-"""How MERLOT's miniature is pretrained: on single clips with their captions, then on narrated scripts.
+"""How MERLOT's miniature is pretrained: on single objects, single clips with their captions, then narrated scripts.
 
 Its stem has seen single objects before, as the published one had not; it is frozen, so that it looks but once. What a
 still shows, and which words it goes with, comes first; what follows what can only be learned from several lines with a
@@ -11,10 +11,17 @@ FROZEN = (("stem.", 0.0),)
 
 PRETRAINING = Pretraining(
     stages={
-        "clips": Stage(2000, 1.2e-3, 32, slow=FROZEN, pool=2_500, scripts=0.2, lengths=(4,), drift_s=0.3, bf16=True),
+        "single objects": Stage(
+            4000, 1.2e-3, 32, slow=FROZEN, pool=2_500, settings={"mask_rate": 0.5},
+            scenes={"objects": 1, "form": "one"}, spotlight=1.0, bf16=True,
+        ),
+        "clips": Stage(
+            4000, 1.2e-3, 32, slow=FROZEN, pool=4_000, settings={"mask_rate": 0.4}, spotlight=0.7, scripts=0.2,
+            lengths=(4,), drift_s=0.3, bf16=True,
+        ),
         "scripts": Stage(
-            3200, 1e-3, 32, weight={"relations": 2.0}, slow=FROZEN, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
-            drift_s=0.5, bf16=True,
+            3000, 1e-3, 32, weight={"relations": 2.0}, slow=FROZEN, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
+            drift_s=0.4, bf16=True,
         ),
     },
     group=1,
@@ -26,12 +33,14 @@ PRETRAINING = Pretraining(
         "embeddings of words start from the text encoder's (from RoBERTa's, whole)",
         "a frame a second, a line for each 2 s and with it the frame nearest to its middle; clips come with one "
         "caption over four frames (groups of five segments of 32 words)",
-        "lines are what is told of scripts, up to 0.3 and 0.5 s too early or late, a tenth of it of something else "
+        "lines are what is told of scripts, up to 0.3 and 0.4 s too early or late, a tenth of it of something else "
         "(transcribed speech of YouTube)",
-        "30 % of words are hidden (20 %)",
+        "50, 40 and 30 % of words are hidden (20 %), and of a caption beside another's video none",
+        "in the first stage, and in seven steps of ten of the second, only cells that hold an object are seen (all)",
         "pairs of which a place is not told weigh 1, the others 0.01, as the paper means it (as released, all weigh "
-        "0.01); relations weigh 2 in the second stage",
-        "lr 1.2e-3 and 1e-3, each stage with warm-up and cosine, weight decay 0.05, batches of 32 (3e-4, 1,024 cores)",
+        "0.01); relations weigh 2 in the last stage",
+        "lr 1.2e-3, 1.2e-3 and 1e-3, each stage with warm-up and cosine, weight decay 0.05, batches of 32 (3e-4, 1,024 "
+        "cores)",
         "3 % of clips dropped, no dropout (none, 0.1): scenes are told anew each time",
     ),
 )  # fmt: skip
