@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vtexplore import registry
+from vtexplore import guests, registry
 from vtexplore.errors import ConfigError
 from vtexplore.files import writing
 
@@ -139,6 +139,11 @@ def _interval(rate: dict[str, Any]) -> str:
     return f"{100 * rate['value']:.1f} % [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
 
 
+def visitors() -> str:
+    """The architectures of transformers that can be guests, as transformers calls them."""
+    return ", ".join(f"`{name}`" for name in guests.names()) + "."
+
+
 def benchmark() -> str:
     """What recording costs, from the last measurement that was stored."""
     path = ROOT / MEASURED
@@ -175,6 +180,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "picture": picture,
     "film": film,
     "families": registry.table_markdown,
+    "guests": visitors,
     "results": results,
     "benchmark": benchmark,
 }
