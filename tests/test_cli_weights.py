@@ -10,9 +10,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from vtexplore import registry
-from vtexplore.terminal import app
-
-pytest.importorskip("vtexplore.cli")
+from vtexplore.cli import app  # with all of its commands
 
 
 def run(*arguments: object) -> tuple[int, str, str]:

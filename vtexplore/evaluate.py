@@ -22,7 +22,7 @@ from vtexplore.files import writing
 from vtexplore.measures import cloze, forecasting, questions, retrieval
 from vtexplore.measures.looks import SHOWN, Looks, ask, looks_of, texts_beside
 from vtexplore.measures.moments import moments
-from vtexplore.measures.order import order
+from vtexplore.measures.order import HEADS, order
 from vtexplore.measures.tally import Rate, Tally
 from vtexplore.probes.grounding import ground
 from vtexplore.registry import family, load
@@ -146,7 +146,7 @@ def evaluate(
                 questions.choose(model, scenes, looks, tally, start, chance["questions"])
             bar.update(len(scenes))
         found.rank(tally)
-        if "order" in parts:
+        if "order" in parts and (HEADS & set(heads) or "match_logits" in heads):
             order(model, n, seed, tally)
         if "span_logits" in heads and "moments" in parts:
             moments(model, n, seed, tally)

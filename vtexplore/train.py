@@ -38,7 +38,7 @@ class Recipe:
     ``batch`` counts clips of all processes together; ``lr`` is the peak, reached after ``warmup`` (a
     share of ``steps``), then a cosine to ``lr_end`` × peak; ``clip`` bounds the gradient's norm.
     ``slow`` lists (prefix of a parameter's name, factor on lr): parts that start pretrained. ``bf16``: matrices are
-    multiplied in 16 bits (weights stay in 32); half as long a step again, where the processor can.
+    multiplied in 16 bits (weights stay in 32), where a processor can in about two thirds of the time.
     """
 
     steps: int

@@ -66,6 +66,10 @@ class Kind:
     frames_independent: bool = False
 
 
+LAYERS = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+"""What most small guests are made of."""
+
+
 def tiny(config: str, model: str, **settings: Any) -> Any:
     """A model of transformers with fresh weights, by the names of its config and class."""
     transformers: Any = import_module("transformers")

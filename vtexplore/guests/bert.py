@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, tiny, worded
+from vtexplore.guests._kind import LAYERS, Feed, Kind, Wants, tiny, worded
 from vtexplore.guests._parts import words
 from vtexplore.types import Batch, Output
 
@@ -36,10 +36,7 @@ def small(name: str, vocabulary: int) -> Any:
         "BertConfig",
         name,
         vocab_size=vocabulary,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
+        **LAYERS,
         max_position_embeddings=48,
     )
 

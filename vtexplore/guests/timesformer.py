@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, square, tiny, watched
+from vtexplore.guests._kind import LAYERS, Feed, Kind, Wants, square, tiny, watched
 from vtexplore.guests._parts import frame_by_frame, patches, summary
 from vtexplore.types import Batch
 
@@ -46,10 +46,7 @@ def small(name: str, vocabulary: int) -> Any:
         image_size=32,
         patch_size=8,
         num_frames=4,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
+        **LAYERS,
         num_labels=5,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, square, tiny, watched
+from vtexplore.guests._kind import LAYERS, Feed, Kind, Wants, square, tiny, watched
 from vtexplore.guests._parts import patches
 from vtexplore.types import Batch
 
@@ -33,10 +33,7 @@ def small(name: str, vocabulary: int) -> Any:
         patch_size=8,
         num_frames=4,
         tubelet_size=2,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
+        **LAYERS,
         num_labels=5,
     )
 

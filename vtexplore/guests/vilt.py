@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, tiny, worded
+from vtexplore.guests._kind import LAYERS, Feed, Kind, Wants, mean_of_frames, square, tiny, worded
 from vtexplore.guests._parts import frame_by_frame, patches, words_of_each_frame
 from vtexplore.types import Batch, Output
 
@@ -74,10 +74,7 @@ def small(name: str, vocabulary: int) -> Any:
         "ViltConfig",
         name,
         vocab_size=vocabulary,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
+        **LAYERS,
         max_position_embeddings=40,
         image_size=32,
         patch_size=8,

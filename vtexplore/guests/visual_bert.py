@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, tiny, worded
+from vtexplore.guests._kind import LAYERS, Feed, Kind, Wants, mean_of_frames, tiny, worded
 from vtexplore.guests._parts import frame_by_frame, regions, words_of_each_frame
 from vtexplore.types import Batch, Output
 
@@ -49,10 +49,7 @@ def small(name: str, vocabulary: int) -> Any:
         "VisualBertConfig",
         name,
         vocab_size=vocabulary,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
+        **LAYERS,
         max_position_embeddings=40,
         visual_embedding_dim=14,
     )

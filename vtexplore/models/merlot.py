@@ -15,8 +15,9 @@ comes after them; without speech, it is one line over all frames. A match: the o
 
 Nothing was published for torch: this is the paper's TensorFlow code (rowanz/merlot, five segments) as read, not as run.
 Deviations: the language-only pass reads a group, not a record of six; frames are not scaled at random; half of the
-groups end in another video's chunks. As published: every pair weighs 0.01, since places that tell nothing begin at 16
-and were taken for known below 64; the miniature weighs them as the paper means it.
+groups end in another video's chunks; a caption beside another's video is asked for none of its words. As published:
+every pair weighs 0.01, since places that tell nothing begin at 16 and were taken for known below 64; the miniature
+weighs them as the paper means it.
 """
 
 from __future__ import annotations

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-_ITEM_BYTES = {
+STORAGES = {
     "torch.DoubleStorage": 8, "torch.FloatStorage": 4, "torch.HalfStorage": 2, "torch.BFloat16Storage": 2,
     "torch.LongStorage": 8, "torch.IntStorage": 4, "torch.ShortStorage": 2, "torch.CharStorage": 1,
     "torch.ByteStorage": 1, "torch.BoolStorage": 1,
 }  # fmt: skip
-
-STORAGES = _ITEM_BYTES
 """Kinds of numbers, and bytes of one."""
 
 BUILT = frozenset(
