@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+import vtexplore.cli  # noqa: F401 (puts the commands into the app)
 from vtexplore import registry
-from vtexplore.cli import app  # with all of its commands
+from vtexplore.terminal import app
 
 
 def run(*arguments: object) -> tuple[int, str, str]:

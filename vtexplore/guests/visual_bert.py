@@ -1,8 +1,8 @@
 """VisualBERT (Li et al. 2019, arXiv 1908.03557): regions appended to the words of a BERT.
 
 Regions carry no box: where a thing is, the model is not told. A picture model: each frame's regions are read beside
-the text, and scores are means over frames. Of its two labels, 1 is taken for "the sentence fits", as the authors'
-own code has it; the docstring of ``transformers`` says the opposite.
+the text, and scores are means over frames. Of its two labels, 1 is taken for "the sentence fits"; the docstring of
+``transformers`` says the opposite, and no published file was at hand to tell.
 """
 
 from __future__ import annotations
