@@ -32,7 +32,7 @@ from vtexplore.probes._orders import ALL, all_orders, kendall, ties
 from vtexplore.probes._result import Result
 from vtexplore.record import beside
 from vtexplore.statistics import bootstrap, sign_flip, stouffer
-from vtexplore.types import Batch, Clip
+from vtexplore.types import Batch, Clip, Stream
 
 MOST = 8  # of frames whose orders are all tried on pairs
 ALIKE = 1e-4  # mean squared difference, of pixels in 0..1, below which two frames look the same
@@ -219,14 +219,15 @@ def pair_logits(model: Any, batch: Batch, seed: int = 0) -> np.ndarray:
     return total / len(shown)
 
 
-def shown_pairs(model: Any, batch: Batch, rows: np.ndarray) -> np.ndarray:
+def shown_pairs(model: Any, batch: Batch, rows: np.ndarray, video: Stream | None = None) -> np.ndarray:
     """log p(the unit at place i comes before that at j) [order, i, j]; ``rows`` [order, unit]: which is where.
 
-    Of a single clip all orders, of several one each.
+    Of a single clip all orders, of several one each; ``video``: what the model embedded of them before, if it can
+    ``reorder`` that.
     """
     order = torch.from_numpy(rows).to(batch.word_ids.device)
     if hasattr(model, "reorder"):
-        output = model.reorder(batch, order)
+        output = model.reorder(batch, order) if video is None else model.reorder(batch, order, video)
     else:
         each = batch.take(frame_order.whose(len(batch), order).tolist())
         output = model(replace(each, video=frame_order.move(batch.video, order)))
