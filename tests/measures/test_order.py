@@ -63,7 +63,7 @@ def test_the_shipped_ones_are_asked_under_every_control(name: str, monkeypatch: 
     assert looked == [4] * (2 if order.HEADS & set(family(name).heads) else 4)  # clips and stills, swapped or not
     films, _ = order.shown(model, [sample_scene(i, form=order.FORMS) for i in range(2)])
     with torch.inference_mode():
-        here, alone = (order.matches(one, [*films.values()]) for one in (model, Whole(model)))
+        here, alone = (order.scores(one, [*films.values()]) for one in (model, Whole(model)))
     assert torch.allclose(here, alone, atol=1e-5)
     told = {n.removeprefix("order of two events: ") for n in tally.values}
     assert told >= {"the clip", "the opposite told", "a film of one frame"}

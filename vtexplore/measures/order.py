@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vtexplore.data.prepare import text_batch
 from vtexplore.measures.tally import Tally, rounds
+from vtexplore.probes._ask import matches
 from vtexplore.probes.recover_order import shown_pairs, units_of
 from vtexplore.registry import family
 from vtexplore.tasks import scene_batch
@@ -88,15 +89,15 @@ def by_match(model: Any, told: Sequence[Batch], _: np.ndarray) -> np.ndarray:
     """Whether a text goes better with the clip than with its halves swapped: float [text, clip], ½ at a tie."""
     half = told[0].video.shape[1] // 2
     turned = [replace(batch, video=batch.video.roll(half, dims=1)) for batch in told]
-    return _won((matches(model, told) - matches(model, turned)).double().cpu().numpy())
+    return _won((scores(model, told) - scores(model, turned)).double().cpu().numpy())
 
 
-def matches(model: Any, told: Sequence[Batch]) -> Tensor:
+def scores(model: Any, told: Sequence[Batch]) -> Tensor:
     """How well each text goes with its film: [text, clip]. Films are embedded once, by a family that can."""
     if not all(hasattr(model, part) for part in ("embed", "text", "read")):
         return torch.stack([model(batch).match_logits for batch in told])
     video = model.embed(told[0])[0]
-    return torch.stack([model.read(video, model.text(batch), batch).match_logits for batch in told])
+    return torch.stack([matches(model, video, model.text(batch), batch) for batch in told])
 
 
 def _won(lead: np.ndarray) -> np.ndarray:

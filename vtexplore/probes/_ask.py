@@ -13,7 +13,7 @@ import numpy as np
 from vtexplore.data.outside import outside_world
 from vtexplore.data.text import check_lexicon, plain, words_of
 from vtexplore.errors import TextError, Unsupported
-from vtexplore.types import Clip, Output, Tokens
+from vtexplore.types import Batch, Clip, Output, Stream, Tokens
 
 SMALL = 30
 """Clips below which a result shows a case and not a rate (a drop of 10 points needs 155 pairs)."""
@@ -56,6 +56,16 @@ def needs(model: Any, output: Output, head: str, what: str) -> Any:
     having = [name for name in registry.names() if head in registry.family(name).heads]
     others = f"Families that have one: {', '.join(having)}." if having else "No family here has one yet."
     raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} has no head for {what}. {others}")
+
+
+def matches(model: Any, video: Stream, text: Stream, batch: Batch) -> Any:
+    """The matching scores [item] of videos and texts embedded before, and of a family that can tell them alone no more.
+
+    Raises ``Unsupported`` for a family without that head.
+    """
+    if hasattr(model, "matches"):
+        return model.matches(video, text, batch)
+    return needs(model, model.read(video, text, batch), "match_logits", "matching")
 
 
 def able(model: Any, method: str, what: str) -> Any:
