@@ -26,11 +26,33 @@ def text_of(model: Any, clip: Clip, text: str | None) -> str:
     """
     text = clip.caption if text is None else text
     if text is None or not text.strip():
-        raise TextError(f"{clip.name} has no caption of its own. Give a sentence: text='a red circle slides left'.")
+        raise TextError(
+            f"{clip.name} has no caption of its own. Give a sentence: text='a red circle slides left', or a .json "
+            "with a caption beside the file."
+        )
     lexicon = card_of(model).get("lexicon")
     if lexicon:
         check_lexicon(text, frozenset(lexicon))
     return " ".join(text.split())
+
+
+def foil_of(model: Any, clip: Clip, text: str, foil: str) -> str:
+    """A sentence that is false of a clip, held to the model's lexicon.
+
+    Raises ``TextError`` if it is empty, or the ``text`` that it should be told from.
+    """
+    if not foil.strip():
+        raise TextError(f"The foil of {clip.name} is empty. Give a sentence that is false of it.")
+    if [plain(word) for word in words_of(foil)] == [plain(word) for word in words_of(text)]:
+        raise TextError(f"The foil of {clip.name} is the text itself, {text!r}. Give a sentence that is false of it.")
+    return text_of(model, clip, foil)
+
+
+def a_case(count: int, thing: str = "clip") -> tuple[str, ...]:
+    """The notice that so few things show no rate; none from 30 on."""
+    if count >= SMALL:
+        return ()
+    return (f"{count} {thing}s show cases, not a rate." if count > 1 else f"1 {thing} shows a case, not a rate.",)
 
 
 def card_of(model: Any) -> dict[str, Any]:

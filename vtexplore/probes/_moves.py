@@ -86,6 +86,21 @@ def tube(model: Any, batch: Batch) -> tuple[int, bool]:
     return (tubes[0].patch[0], True) if tubes else (1, False)
 
 
+def lost_motion(model: Any, batch: Batch, whole: bool = False) -> tuple[str, ...]:
+    """The notice that frames in another order lose more than their order, where a model takes in several as one.
+
+    ``whole``: groups that do not overlap stayed together, and so lost nothing.
+    """
+    each, overlap = tube(model, batch)
+    if each == 1 or (whole and not overlap):
+        return ()
+    among, control = "overlapping groups" if overlap else "groups", 'what="tubelets"'
+    return (
+        f"The model takes in {among} of {each} frames at a time, so frames in another order lose motion inside "
+        f"them as well. The control is {f'reorder(…, {control})' if whole else control}.",
+    )
+
+
 @torch.inference_mode()
 def move(model: Any, batch: Batch, what: str) -> Move:
     """The intervention ``what`` on a batch that holds one clip beside each text, on the model's device.

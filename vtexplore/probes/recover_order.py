@@ -26,8 +26,8 @@ import torch
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.objectives import frame_order
-from vtexplore.probes._ask import SMALL, about, needs, notices, text_of
-from vtexplore.probes._moves import FORWARDS, move
+from vtexplore.probes._ask import a_case, about, needs, notices, text_of
+from vtexplore.probes._moves import FORWARDS, lost_motion, move
 from vtexplore.probes._orders import ALL, all_orders, kendall, ties
 from vtexplore.probes._result import Result
 from vtexplore.record import beside
@@ -37,6 +37,7 @@ from vtexplore.types import Batch, Clip, Stream
 MOST = 8  # of frames whose orders are all tried on pairs
 ALIKE = 1e-4  # mean squared difference, of pixels in 0..1, below which two frames look the same
 SPREADS = 4  # orders of which all rotations, forwards and backwards, are shown to a head
+BY_MATCH = "how well the text goes with every order"
 MEASURES = {
     "τ": "Kendall's τ, 1 = in order, −1 = backwards",
     "Spearman": "Spearman's ρ of places",
@@ -152,7 +153,7 @@ def recover_order(
         times_s=np.asarray(first, dtype=float),
         frames=many[0].sample(first.tolist(), 96),
         about=about(model) | {"seed": seed},
-        notes=_flags(model, many, found),
+        notes=_flags(model, many, found, lost_motion(model, batch) if how == BY_MATCH and what == "frames" else ()),
     )
 
 
@@ -185,7 +186,7 @@ def _reader(model: Any, batch: Batch, what: str) -> tuple[Any, str]:
         best = rows[scores >= scores.max() - ties(scores)]
         return best, _shares(best)
 
-    return read, "how well the text goes with every order"
+    return read, BY_MATCH
 
 
 def _few(units: int, most: int, name: str) -> None:
@@ -319,10 +320,12 @@ def _chance(best: np.ndarray, null: np.ndarray) -> tuple[float, float]:
     return float(higher + equal), float(np.clip(higher + equal / 2, 1e-9, 1 - 1e-9))
 
 
-def _flags(model: Any, clips: Sequence[Clip], found: Sequence[tuple[np.ndarray, ...]]) -> tuple[str, ...]:
+def _flags(
+    model: Any, clips: Sequence[Clip], found: Sequence[tuple[np.ndarray, ...]], moved: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What the reader must know; ``moved``: what else than order changed."""
     out = list(dict.fromkeys(note for clip in clips for note in notices(model, clip)))[:3]
-    if len(clips) < SMALL:
-        out.append(f"{len(clips)} clip{'s show cases' if len(clips) > 1 else ' shows a case'}, not a rate.")
+    out += [*a_case(len(clips)), *moved]
     tied = sum(len(best) > 1 for best, *_ in found)
     if tied:
         out.append(f"{tied} clips have several orders that are equally good for the model; they count as their mean.")
