@@ -64,7 +64,7 @@ def run(monkeypatch: Any, capsys: Any, folders: Path, tmp_path_factory: pytest.T
         ),
         ([*FOILS, "mute"], "{false}"),
         *(([*one, "same"], "is the text itself") for one in (FOILS, [*COMPARE, "--foil", "false"])),
-        (["reorder", "same/a.mp4", "--foil", f"{RISES}."], "is the text itself"),
+        (["reorder", "same/a.mp4", RISES, "--foil", f"{RISES}."], "is the text itself"),
         (["foils", "fine", "--foil", "false", "--simple", "caption"], "is the text itself"),
         (["foils", "same", "--foil", "blank"], "is empty"),
         ([*COMPARE, "world:0..9", "--foil", "order"], "no foil of the kind 'order'"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy_order import FALLS, RISES, Blind, Framewise, Judge, stairs, story_words
 
-from vtexplore.errors import ConfigError
+from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes.compare_orders import OrdersResult, compare_orders, divergence, retention, same_backwards
 from vtexplore.world import sample_scene
 
@@ -58,6 +58,13 @@ def test_notes_hold_the_red_flags(words: str, known: OrdersResult) -> None:
     said = " ".join(three.notes)
     assert "Nobody said" in said and "Without foils" in said and "What changed places" in said
     assert "accuracy" not in three
+
+
+def test_a_foil_is_no_text_said_twice(words: str) -> None:
+    with pytest.raises(TextError, match="is the text itself"):
+        compare_orders(Judge(words), CLIPS[:2], foils=[FALLS, f" {RISES.title()}."], quiet=True)
+    with pytest.raises(TextError, match="is empty"):
+        compare_orders(Judge(words), CLIPS[:2], foils=[FALLS, " "], quiet=True)
     with pytest.raises(ConfigError, match="arrow"):
         three["accuracy"]
 

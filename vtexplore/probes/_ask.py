@@ -27,8 +27,8 @@ def text_of(model: Any, clip: Clip, text: str | None) -> str:
     text = clip.caption if text is None else text
     if text is None or not text.strip():
         raise TextError(
-            f"{clip.name} has no caption of its own. Give a sentence: text='a red circle slides left', or a .json "
-            "with a caption beside the file."
+            f"{clip.name} has no caption of its own. Give a sentence: text='a red circle slides left', or, in a folder "
+            "of clips, a .json with its caption beside it."
         )
     lexicon = card_of(model).get("lexicon")
     if lexicon:

@@ -328,10 +328,13 @@ def _flags(
     out += [*a_case(len(clips)), *moved]
     tied = sum(len(best) > 1 for best, *_ in found)
     if tied:
-        out.append(f"{tied} clips have several orders that are equally good for the model; they count as their mean.")
+        have = "s have" if tied > 1 else " has"
+        out.append(f"{tied} clip{have} several orders that are equally good for the model; they count as their mean.")
     same = sum(bool(pairs.any()) for _, _, pairs, _ in found)
     if same:
-        out.append(f"{same} clips have frames that look the same; their order is not asked for.")
+        out.append(
+            f"{same} clip{'s have' if same > 1 else ' has'} frames that look the same; their order is not asked for."
+        )
     least = 1 / len(all_orders(found[0][0].shape[1]))
     if least > 0.05:
         out.append(f"One clip of so few frames cannot give a p below {least:.3f}; only the tests over clips can.")
