@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_order import FALLS, Judge, Storyteller, stairs, story_words
+from toy_order import FALLS, RISES, Judge, Storyteller, stairs, story_words
 
 import vtexplore.cli as cli
 import vtexplore.cli_order as cli_order
@@ -63,7 +63,7 @@ def test_many_clips_are_asked_together(
         monkeypatch.setattr(registry, "load", lambda name, *a: model)
         monkeypatch.setattr(cli_order, "open_clip", lambda name: clips["ab".index(name[0])])
     monkeypatch.setattr(
-        cli_order, "open_clips", lambda names, *a: (clips, [FALLS, FALLS] if "--foil" in arguments else [])
+        cli_order, "open_clips", lambda names, *a: (clips, [FALLS, RISES] if "--foil" in arguments else [])
     )
     code, out, err = run(*arguments, "-o", str(tmp_path / "a.png"), "--dpi", "40")
     assert code == 0 and said in out and "note: " in err and (tmp_path / "a.png").is_file()

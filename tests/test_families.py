@@ -244,6 +244,16 @@ def test_videos_and_texts_embedded_apart_are_read_together(name: str) -> None:
             assert torch.allclose(getattr(apart, head), getattr(together, head), atol=1e-5), head
 
 
+@pytest.mark.parametrize("name", [n for n in registry.names() if hasattr(registry.family(n).build, "matches")])
+def test_the_match_told_alone_is_the_same(name: str) -> None:
+    """Who can tell it without the other heads tells the same, also of clips that are not there."""
+    model, batch = mini(name), made_up(registry.family(name).inputs())
+    batch = replace(batch, video_mask=torch.tensor([True, False, True]))
+    with torch.no_grad():
+        told = model.matches(*model.embed(batch), batch)
+        assert torch.allclose(told, model(batch).match_logits, atol=1e-5) and told.shape == (len(batch),)
+
+
 @every
 @torch.no_grad()
 def test_padding_and_dropped_clips_are_not_seen(name: str) -> None:

@@ -125,7 +125,7 @@ class Relater(Judge):
     def forward(self, batch: Batch) -> Output:
         return self.reorder(batch, torch.arange(self.grid(batch)[0]).expand(len(batch), -1))
 
-    def reorder(self, batch: Batch, order: Tensor) -> Output:
+    def reorder(self, batch: Batch, order: Tensor, video: Stream | None = None) -> Output:
         level = frame_order.move(levels_of(batch).unflatten(1, (-1, 2)).mean(dim=2), order)
         later = 40 * (level[:, None] - level[:, :, None])
         same = torch.full_like(later, 3.0)  # another video, or the same moment: not asked here

@@ -147,14 +147,14 @@ def evaluate(
             bar.update(len(scenes))
         found.rank(tally)
         if "order" in parts and (HEADS & set(heads) or "match_logits" in heads):
-            order(model, n, seed, tally)
+            order(model, n, seed, tally, quiet)
         if "span_logits" in heads and "moments" in parts:
-            moments(model, n, seed, tally)
+            moments(model, n, seed, tally, quiet)
         if hasattr(model, "foresee"):  # a model that reads video in words, one a moment
             if "word_logits" in heads and "cloze" in parts:
-                cloze.cloze(model, n, seed, tally)
+                cloze.cloze(model, n, seed, tally, quiet)
             if "forecasting" in parts:
-                forecasting.forecasting(model, n, seed, tally)
+                forecasting.forecasting(model, n, seed, tally, quiet)
     bar.close()
     head = _grounding(model, n, seed) if "grounding" in parts else {}
     if "answer_embedding" in heads and "grounding" in parts:

@@ -1,10 +1,12 @@
 """In which moment something happens: spans by hand, and a script whose steps are told apart."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vtexplore.measures.moments import iou, likeliest, unlike
+from vtexplore.measures.tally import rounds
 from vtexplore.world import script
 
 SPAN = st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted)
@@ -33,3 +35,9 @@ def test_steps_that_are_told_alike_are_not_asked_for() -> None:
         if len(asked) < 8:
             return
     raise AssertionError("no script repeats itself: nothing was tested")
+
+
+def test_rounds_hold_everything_once_and_say_how_far_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(rounds(7, 3, "asking", quiet=True)) == [(0, 3), (3, 3), (6, 1)] and capsys.readouterr().err == ""
+    assert len(list(rounds(7, 3, "asking", quiet=False))) == 3
+    assert "asking: 100%" in (told := capsys.readouterr().err) and "7/7" in told

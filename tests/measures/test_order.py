@@ -1,19 +1,30 @@
 """Which of two events came first: models made by hand that know it, know nothing, or go by where a frame stands."""
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from toy_order import FALLS, RISES, Blind, Judge, Placer, Relater, stairs, story_words
 
 from vtexplore.data.prepare import prepare
 from vtexplore.measures import order
 from vtexplore.measures.tally import Tally
 from vtexplore.registry import family, load, names, shipped
-from vtexplore.types import Batch
+from vtexplore.types import Batch, Output
 from vtexplore.world import sample_scene
 
 SWAPPED = np.array([True, False, True])
+
+
+class Whole:
+    """A model of which nothing but its forward is known."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, batch: Batch) -> Output:
+        return self.model(batch)
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +40,31 @@ def batch(model: Judge, text: str = RISES) -> Batch:
 def test_who_knows_order_is_right_whichever_way_round_it_is_shown(words: str) -> None:
     for head in (Placer(words), Relater(words)):
         for swapped in (SWAPPED, ~SWAPPED):
-            assert order.by_head(head, batch(head), swapped).tolist() == [1.0] * 3
+            assert order.by_head(head, [batch(head)], swapped).tolist() == [[1.0] * 3]
     judge = Judge(words)
-    assert order.by_match(judge, batch(judge), SWAPPED).tolist() == [1.0] * 3
-    assert order.by_match(judge, batch(judge, FALLS), SWAPPED).tolist() == [0.0] * 3
+    told = [batch(judge), batch(judge, FALLS)]
+    assert order.by_match(judge, told, SWAPPED).tolist() == [[1.0] * 3, [0.0] * 3]
 
 
 def test_who_knows_nothing_is_right_half_the_time(words: str) -> None:
     """Who goes by places says that what is shown first came first, and the coin makes that one half."""
-    assert order.by_match(Blind(words), batch(Blind(words)), SWAPPED).tolist() == [0.5] * 3
+    assert order.by_match(Blind(words), [batch(Blind(words))], SWAPPED).tolist() == [[0.5] * 3]
     placer = Placer(words, knows=False)
-    assert order.by_head(placer, batch(placer), SWAPPED).tolist() == (~SWAPPED).astype(float).tolist()
+    assert order.by_head(placer, [batch(placer)], SWAPPED).tolist() == [(~SWAPPED).astype(float).tolist()]
 
 
 @pytest.mark.parametrize("name", [n for n in names() if shipped(n)])
-def test_the_shipped_ones_are_asked_under_every_control(name: str, tmp_path: Path) -> None:
-    tally, model = Tally(), load(name)
-    order.order(model, 4, 1, tally)
+def test_the_shipped_ones_are_asked_under_every_control(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each film is embedded once, whatever is said of it, and the answers are those of a forward for each text."""
+    tally, model, looked = Tally(), load(name), []
+    embed = model.embed
+    monkeypatch.setattr(model, "embed", lambda batch: looked.append(len(batch)) or embed(batch))
+    order.order(model, 4, 1, tally, quiet=True)
+    assert looked == [4] * (2 if order.HEADS & set(family(name).heads) else 4)  # clips and stills, swapped or not
+    films, _ = order.shown(model, [sample_scene(i, form=order.FORMS) for i in range(2)])
+    with torch.inference_mode():
+        here, alone = (order.scores(one, [*films.values()]) for one in (model, Whole(model)))
+    assert torch.allclose(here, alone, atol=1e-5)
     told = {n.removeprefix("order of two events: ") for n in tally.values}
     assert told >= {"the clip", "the opposite told", "a film of one frame"}
     assert ("no words" in told) == bool(order.HEADS & set(family(name).heads))
@@ -54,8 +73,8 @@ def test_the_shipped_ones_are_asked_under_every_control(name: str, tmp_path: Pat
 
 def test_the_opposite_is_told_of_the_same_clip() -> None:
     scenes = [sample_scene(i, form=order.FORMS) for i in range(4)]
-    shown = order.shown(load("violet"), scenes)
+    shown, stills = order.shown(load("violet"), scenes)
     assert shown["the opposite told"].texts == tuple(s.foil("order").caption.text for s in scenes)
     assert shown["the clip"].texts == tuple(s.caption.text for s in scenes)
     assert all(shown[c].video.equal(shown["the clip"].video) for c in ("the opposite told", "no words"))
-    assert (shown["a film of one frame"].video.var(dim=1) == 0).all()
+    assert (stills["a film of one frame"].video.var(dim=1) == 0).all()

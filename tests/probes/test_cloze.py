@@ -10,6 +10,7 @@ from toy import ToyModel
 
 from vtexplore import registry
 from vtexplore.errors import ConfigError, TextError, Unsupported
+from vtexplore.probes._nulls import ONE_NULL
 from vtexplore.probes.cloze import ClozeResult, cloze, names_of, truth_of
 from vtexplore.probes.fill_mask import fill_mask
 from vtexplore.types import Output
@@ -44,6 +45,13 @@ def test_a_gap_is_filled_as_a_mask_is(result: ClozeResult, toy_model: Any, toy_c
     assert [w for w, _ in result.top(2, 2)] == ["red", "blue"] and result.gaps == (1, 2, 4)
     assert result.p.shape == (3, 4, len(result.candidates))
     assert np.allclose(result.p[:, 3], result.p[:, 0]), "the other clip looks the same"
+
+
+def test_one_null_is_too_few(result: ClozeResult, toy_model: Any, toy_clip: Any) -> None:
+    one, two = (
+        (ONE_NULL in cloze(toy_model, toy_clip, TEXT, against=["no clip"], others=o).notes) for o in ([], [toy_clip])
+    )
+    assert one and not two and ONE_NULL not in result.notes
 
 
 def test_what_is_right_is_any_annotators_word(result: ClozeResult) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from toy_order import FALLS, RISES, Blind, Framewise, Judge, stairs, story_words
 
-from vtexplore.errors import ConfigError
+from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes.compare_orders import OrdersResult, compare_orders, divergence, retention, same_backwards
 from vtexplore.world import sample_scene
 
@@ -60,6 +60,13 @@ def test_notes_hold_the_red_flags(words: str, known: OrdersResult) -> None:
     assert "accuracy" not in three
     with pytest.raises(ConfigError, match="arrow"):
         three["accuracy"]
+
+
+def test_a_foil_is_no_text_said_twice(words: str) -> None:
+    with pytest.raises(TextError, match="is the text itself"):
+        compare_orders(Judge(words), CLIPS[:2], foils=[FALLS, f" {RISES.title()}."], quiet=True)
+    with pytest.raises(TextError, match="is empty"):
+        compare_orders(Judge(words), CLIPS[:2], foils=[FALLS, " "], quiet=True)
 
 
 def test_it_survives_its_file_and_shows_itself(known: OrdersResult, tmp_path: Any) -> None:

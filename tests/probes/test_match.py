@@ -41,6 +41,11 @@ def test_without_controls_scores_stand_alone(toy_model: Any, toy_clip: Any) -> N
     alone = match(toy_model, toy_clip, TEXTS[:2])
     assert alone.others.shape == (0, 2) and np.array_equal(alone.beyond, alone.score)
     assert alone.plot().alt.startswith("Matching scores")
+    assert any("No other clip" in note for note in alone.notes)
+
+
+def test_with_controls_nothing_is_missing(result: MatchResult) -> None:
+    assert not any("No other clip" in note for note in result.notes)
 
 
 def test_it_takes_two_to_compare(toy_model: Any, toy_clip: Any) -> None:

@@ -23,7 +23,7 @@ from vtexplore.probes.recover_order import (
     pair_logits,
     recover_order,
 )
-from vtexplore.types import Output
+from vtexplore.types import Batch, Output
 
 CLIPS = [stairs(name="one"), stairs((0.2, 0.3, 0.6, 0.9), name="two"), stairs((0.1, 0.2, 0.3, 0.8), name="three")]
 
@@ -117,6 +117,22 @@ def test_who_knows_nothing_gets_nothing(words: str) -> None:
         )
         assert np.isclose(result.tests["τ among all orders, Stouffer"], 0.5) and np.allclose(result.still, 0)
         assert any("equally good" in note for note in result.notes)
+
+
+class InTwos(Judge):
+    """Takes in two frames at a time."""
+
+    def grid(self, batch: Batch) -> tuple[int, int, int]:
+        return batch.video.shape[1] // 2, 1, 1
+
+
+def test_motion_that_is_lost_with_order_is_told(words: str) -> None:
+    """Frames that leave their group lose motion too; groups that are moved whole do not."""
+    lost = {
+        (type(model), what): any("inside them as well" in n for n in recover_order(model, stairs(), what=what).notes)
+        for model, what in ((InTwos(words), "frames"), (InTwos(words), "tubelets"), (Judge(words), "frames"))
+    }
+    assert lost == {(InTwos, "frames"): True, (InTwos, "tubelets"): False, (Judge, "frames"): False}
 
 
 def test_a_head_for_order_may_have_eight_frames(words: str) -> None:

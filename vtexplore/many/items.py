@@ -120,7 +120,8 @@ def _of_scene(seed: int, split: str) -> Item:
         if what in FOIL_KINDS:
             foil = scene.foil(what, seed)
             if foil is None:
-                raise TextError(f"{name} has no foil of the kind {what!r}.")
+                others = ", ".join(kind for kind in FOIL_KINDS if kind != what)
+                raise TextError(f"{name} has no foil of the kind {what!r}. Leave it out, or ask for {others}.")
             return foil.caption.text
         return _said({"caption": scene.caption.text}, what, FOIL_KINDS)
 

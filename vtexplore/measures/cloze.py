@@ -17,7 +17,7 @@ import torch
 
 from vtexplore.data.text import vocabulary
 from vtexplore.measures.looks import SHOWN, ask
-from vtexplore.measures.tally import Tally
+from vtexplore.measures.tally import Tally, rounds
 from vtexplore.probes._nulls import hidden
 from vtexplore.probes.cloze import TEMPLATE, names_of
 from vtexplore.tasks import scene_batch
@@ -29,12 +29,11 @@ AMONG = {"first": 1, "among five": 5}
 SCENES = 64  # at one time
 
 
-def cloze(model: Any, n: int, seed: int, tally: Tally) -> None:
+def cloze(model: Any, n: int, seed: int, tally: Tally, quiet: bool = False) -> None:
     """On ``n`` held-out scenes of one event: with the clip, without it, and with another's."""
     rng = np.random.default_rng([seed, 0xC102])
-    for start in range(0, n, SCENES):
-        scenes = [even_scene(rng) for _ in range(min(SCENES, n - start))]
-        _ask(model, scenes, tally, start)
+    for start, some in rounds(n, SCENES, "filling gaps", quiet):
+        _ask(model, [even_scene(rng) for _ in range(some)], tally, start)
 
 
 def even_scene(rng: np.random.Generator, theme: Theme = SHAPES_THEME) -> Scene:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vtexplore.measures.tally import Tally
+from vtexplore.measures.tally import Tally, rounds
 from vtexplore.probes.forecast import foresee
 from vtexplore.tasks import inputs_for, scene_batch
 from vtexplore.world import script
@@ -29,21 +29,21 @@ TRAIN_SCRIPTS = 128  # in which words are counted
 SEQUENCES = 512
 
 
-def forecasting(model: Any, n: int, seed: int, tally: Tally) -> None:
+def forecasting(model: Any, n: int, seed: int, tally: Tally, quiet: bool = False) -> None:
     """On as many held-out scripts as are as long as ``n`` clips."""
     rng = np.random.default_rng([seed, 0xF0CE])
     count = max(1, round(n * DURATION_S / (STEPS * STEP_S)))
-    known = script_codes(model, min(TRAIN_SCRIPTS, count), "train", rng)
-    codes = script_codes(model, count, "heldout", rng)
+    known = script_codes(model, min(TRAIN_SCRIPTS, count), "train", rng, quiet)
+    codes = script_codes(model, count, "heldout", rng, quiet)
     ask(model, codes, torch.bincount(known.flatten()), tally)
 
 
-def script_codes(model: Any, count: int, split: str, rng: np.random.Generator) -> Tensor:
+def script_codes(model: Any, count: int, split: str, rng: np.random.Generator, quiet: bool = False) -> Tensor:
     """The visual words of scripts of a split, at the model's own rate: int64 [script, moment]."""
     inputs = inputs_for(model.inputs, STEPS * STEP_S)
     out = []
-    for start in range(0, count, SCRIPTS):
-        scenes = [script(rng, STEPS, split) for _ in range(min(SCRIPTS, count - start))]
+    for _, some in rounds(count, SCRIPTS, f"reading {split} scripts", quiet, "script"):
+        scenes = [script(rng, STEPS, split) for _ in range(some)]
         out.append(model.codes(scene_batch(scenes, inputs, texts=[""] * len(scenes))))
     return torch.cat(out)
 

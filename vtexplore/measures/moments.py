@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vtexplore.blocks.lines import members
 from vtexplore.measures.looks import SHOWN, ask, texts_beside
-from vtexplore.measures.tally import Tally
+from vtexplore.measures.tally import Tally, rounds
 from vtexplore.objectives.moments import spans
 from vtexplore.tasks import inputs_for, scene_batch
 from vtexplore.world import Scene, script
@@ -30,13 +30,13 @@ SCRIPTS = 8  # at one time
 
 
 @torch.inference_mode()
-def moments(model: Any, n: int, seed: int, tally: Tally) -> None:
+def moments(model: Any, n: int, seed: int, tally: Tally, quiet: bool = False) -> None:
     """On as many held-out scripts as are as long as ``n`` clips."""
     rng = np.random.default_rng([seed, 0x5BA5])
     count = max(2, round(n * DURATION_S / (STEPS * STEP_S)))
     inputs = inputs_for(model.inputs, STEPS * STEP_S)
-    for start in range(0, count, SCRIPTS):
-        scenes = [script(rng, STEPS, "heldout") for _ in range(max(2, min(SCRIPTS, count - start)))]
+    for start, some in rounds(count, SCRIPTS, "finding moments", quiet, "script"):
+        scenes = [script(rng, STEPS, "heldout") for _ in range(max(2, some))]
         asked = [(i, *told) for i, scene in enumerate(scenes) for told in unlike(scene)]
         batch = scene_batch(scenes, inputs, texts=[""] * len(scenes))
         video = model.embed(batch)[0]
@@ -47,9 +47,9 @@ def moments(model: Any, n: int, seed: int, tally: Tally) -> None:
         truth = spans(members(there, times_s[items], video.mask[items])[:, 0])
         for look, wrong in (("true", 0), ("wrong", 1)):
             shown = [(i + wrong) % len(scenes) for i in items]
-            for some, output in ask(model, video, shown, texts):
-                overlap = iou(likeliest(output.span_logits), truth[some])
-                for item, share in zip(items[some], overlap.tolist(), strict=True):
+            for part, output in ask(model, video, shown, texts):
+                overlap = iou(likeliest(output.span_logits), truth[part])
+                for item, share in zip(items[part], overlap.tolist(), strict=True):
                     tally.add(f"moments, half of them or more: {SHOWN[look]}", share >= 0.5, start + item)
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vtexplore.data.prepare import text_batch
-from vtexplore.measures.tally import Tally
+from vtexplore.measures.tally import Tally, rounds
+from vtexplore.probes._ask import matches
 from vtexplore.probes.recover_order import shown_pairs, units_of
 from vtexplore.registry import family
 from vtexplore.tasks import scene_batch
@@ -29,23 +31,24 @@ HEADS = {"order_logits", "relation_logits"}
 
 
 @torch.inference_mode()
-def order(model: Any, n: int, seed: int, tally: Tally) -> None:
+def order(model: Any, n: int, seed: int, tally: Tally, quiet: bool = False) -> None:
     """On ``n`` held-out clips of two events."""
     rng = np.random.default_rng([seed, 0x0DE5])
     knows = bool(HEADS & set(family(model.name).heads))
     asking = by_head if knows else by_match
-    for start in range(0, n, AT_ONCE):
-        scenes = [sample_scene(rng, "heldout", form=FORMS) for _ in range(min(AT_ONCE, n - start))]
-        swapped = rng.random(len(scenes)) < 0.5
-        for condition, batch in shown(model, scenes).items():
-            if condition == "no words" and not knows:
-                continue
-            for item, won in enumerate(asking(model, batch, swapped).tolist(), start):
-                tally.add(f"order of two events: {condition}", won, item)
+    for start, some in rounds(n, AT_ONCE, "which came first", quiet):
+        scenes = [sample_scene(rng, "heldout", form=FORMS) for _ in range(some)]
+        swapped = rng.random(some) < 0.5
+        for told in shown(model, scenes):
+            if not knows:
+                told.pop("no words", None)
+            for condition, won in zip(told, asking(model, [*told.values()], swapped), strict=True):
+                for item, value in enumerate(won.tolist(), start):
+                    tally.add(f"order of two events: {condition}", value, item)
 
 
-def shown(model: Any, scenes: Sequence[Scene]) -> dict[str, Batch]:
-    """What a model is shown of the scenes, by condition."""
+def shown(model: Any, scenes: Sequence[Scene]) -> tuple[dict[str, Batch], dict[str, Batch]]:
+    """What a model is shown of the scenes, by condition: their films with several texts, then films of one frame."""
     batch = scene_batch(scenes, model.inputs)
     middle = batch.video[:, batch.video.shape[1] // 2, None]
 
@@ -54,12 +57,12 @@ def shown(model: Any, scenes: Sequence[Scene]) -> dict[str, Batch]:
         words = ("word_ids", "word_mask", "texts", "pieces", "piece_words")
         return replace(batch, **{name: getattr(other, name) for name in words})
 
-    return {
+    clips = {
         "the clip": batch,
         "the opposite told": told([_opposite(scene) for scene in scenes]),
         "no words": told([""] * len(scenes)),
-        "a film of one frame": replace(batch, video=middle.expand_as(batch.video).contiguous()),
     }
+    return clips, {"a film of one frame": replace(batch, video=middle.expand_as(batch.video).contiguous())}
 
 
 def _opposite(scene: Scene) -> str:
@@ -67,22 +70,34 @@ def _opposite(scene: Scene) -> str:
     return scene.caption.text if foil is None else foil.caption.text
 
 
-def by_head(model: Any, batch: Batch, swapped: np.ndarray) -> np.ndarray:
-    """Whether the half that came first is said to: float [clip], ½ at a tie. ``swapped`` [clip]: shown second."""
-    units = units_of(model, batch)
+def by_head(model: Any, told: Sequence[Batch], swapped: np.ndarray) -> np.ndarray:
+    """Whether the half that came first is said to: float [text, clip], ½ at a tie. ``swapped`` [clip]: shown second.
+
+    The batches are of the same films, ``told`` in other words; so they are below.
+    """
+    units = units_of(model, told[0])
     half = units // 2
     rows = np.where(swapped[:, None], np.roll(np.arange(units), half), np.arange(units))
-    pairs = shown_pairs(model, batch, rows)
+    video = model.embed(told[0])[0] if hasattr(model, "reorder") and hasattr(model, "embed") else None
+    pairs = np.stack([shown_pairs(model, batch, rows, video) for batch in told])
     first, second = slice(0, half), slice(units - half, units)
-    lead = pairs[:, first, second].sum((1, 2)) - pairs[:, second, first].swapaxes(1, 2).sum((1, 2))
+    lead = pairs[..., first, second].sum((2, 3)) - pairs[..., second, first].swapaxes(2, 3).sum((2, 3))
     return _won(np.where(swapped, -lead, lead))
 
 
-def by_match(model: Any, batch: Batch, _: np.ndarray) -> np.ndarray:
-    """Whether the caption goes better with the clip than with its halves swapped: float [clip], ½ at a tie."""
-    half = batch.video.shape[1] // 2
-    scores = [model(some).match_logits for some in (batch, replace(batch, video=batch.video.roll(half, dims=1)))]
-    return _won((scores[0] - scores[1]).double().cpu().numpy())
+def by_match(model: Any, told: Sequence[Batch], _: np.ndarray) -> np.ndarray:
+    """Whether a text goes better with the clip than with its halves swapped: float [text, clip], ½ at a tie."""
+    half = told[0].video.shape[1] // 2
+    turned = [replace(batch, video=batch.video.roll(half, dims=1)) for batch in told]
+    return _won((scores(model, told) - scores(model, turned)).double().cpu().numpy())
+
+
+def scores(model: Any, told: Sequence[Batch]) -> Tensor:
+    """How well each text goes with its film: [text, clip]. Films are embedded once, by a family that can."""
+    if not all(hasattr(model, part) for part in ("embed", "text", "read")):
+        return torch.stack([model(batch).match_logits for batch in told])
+    video = model.embed(told[0])[0]
+    return torch.stack([matches(model, video, model.text(batch), batch) for batch in told])
 
 
 def _won(lead: np.ndarray) -> np.ndarray:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from vtexplore.statistics import bootstrap
+
+
+def rounds(total: int, at_once: int, told: str, quiet: bool, unit: str = "clip") -> Iterator[tuple[int, int]]:
+    """Where each round begins, and how many of ``total`` things it is for: ``at_once`` or the rest. A progress bar."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, unit=unit, desc=told, disable=quiet) as bar:
+        for start in range(0, total, at_once):
+            some = min(at_once, total - start)
+            yield start, some
+            bar.update(some)
 
 
 @dataclass(frozen=True)

@@ -148,9 +148,9 @@ class HERO(nn.Module):
             span_logits=self.span_head(query, seen, video.mask),  # [batch, frame, 2]
         )
 
-    def reorder(self, batch: Batch, order: Tensor) -> Output:
-        """Where bound frames belong that changed places: ``order`` [order, frame], all of one clip or one of each."""
-        video = self.see(batch)
+    def reorder(self, batch: Batch, order: Tensor, video: Stream | None = None) -> Output:
+        """Where bound frames belong that came to ``order`` [order, frame], of one clip or each; ``video``: embedded."""
+        video = self.see(batch) if video is None else video.with_hidden(video.hidden[..., : self.config.features])
         moved = frame_order.move(self.bind(video, self.hear(batch, video)), order)
         return Output(order_logits=self.order_head(self.watch(video.take(frame_order.whose(len(batch), order)), moved)))
 

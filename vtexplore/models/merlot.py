@@ -140,10 +140,14 @@ class MERLOT(nn.Module):
             line_logits=relations,  # [batch, line, frame, 4]
         )
 
-    def reorder(self, batch: Batch, order: Tensor) -> Output:
-        """The same of frames of whose places nobody tells: ``order`` [order, frame], all of one clip or one of each."""
+    def reorder(self, batch: Batch, order: Tensor, video: Stream | None = None) -> Output:
+        """The same of frames of whose places nobody tells: ``order`` [order, frame], all of one clip or one of each.
+
+        ``video``: the clips as embedded before.
+        """
         whose, count = frame_order.whose(len(batch), order), order.shape[1]
-        video, text = (stream.take(whose) for stream in self.embed(batch))
+        embedded = self.embed(batch) if video is None else (video, self.text(batch))
+        video, text = (stream.take(whose) for stream in embedded)
         split = count * (1 + self.grid(batch)[1] ** 2)
         frames = frame_order.move(video.hidden[:, :split].unflatten(1, (count, -1)), order).flatten(1, 2)
         moved = video.with_hidden(torch.cat([frames, video.hidden[:, split:]], dim=1))

@@ -32,9 +32,7 @@ from vtexplore.blocks.heads import MaskedWords, Perceptron, pick
 from vtexplore.blocks.transformer import Encoder
 from vtexplore.blocks.video_swin import SwinConfig, VideoSwin
 from vtexplore.errors import ConfigError
-from vtexplore.objectives import masked_codes, masked_words, matching
-from vtexplore.objectives.attended import attended_mask, attention_received
-from vtexplore.objectives.blockwise import blockwise_mask
+from vtexplore.objectives import attended, blockwise, masked_codes, masked_words, matching
 from vtexplore.registry import Family
 from vtexplore.types import Batch, Inputs, Output, Stream
 from vtexplore.weights import prefixed
@@ -114,6 +112,10 @@ class VIOLET(nn.Module):
         """Do text and video belong together? Text states [batch, word, channel] to a score [batch], by [CLS]."""
         return self.match_head(words[:, 0]).squeeze(-1)
 
+    def matches(self, video: Stream, text: Stream, batch: Batch) -> Tensor:
+        """The match alone [batch]: after the last layer nothing but the text's [CLS] is asked for."""
+        return self.match(self.fuse(video, text, slice(len(video), len(video) + 1)).hidden)
+
     def grid(self, batch: Batch) -> tuple[int, int, int]:
         """Frames, rows and columns of the patches."""
         return self.config.swin.grid(batch.video.shape[1], *batch.video.shape[3:])
@@ -140,20 +142,20 @@ class VIOLET(nn.Module):
 
     def choose(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What to hide: patches [batch, frame, row, column] and words [batch, word]; a coin picks how."""
-        patches = blockwise_mask(*self.grid(batch), len(batch), generator).to(batch.word_ids.device)
+        patches = blockwise.blockwise_mask(*self.grid(batch), len(batch), generator).to(batch.word_ids.device)
         rate = self.config.word_rate if self.word_rates is None else self.word_rates[batch.word_ids]
         words = masked_words.choose(~self.ids.special(batch.word_ids), rate, generator)
         coin = torch.rand(len(batch), generator=generator, device=generator.device) < self.config.attended
         if coin.any():
             few = coin.nonzero().flatten().to(patches.device)
             weights = self.received(some := batch.take(few.tolist()))
-            chosen = attended_mask(weights, self.config.attended_rate, generator)  # [batch, token]
+            chosen = attended.attended_mask(weights, self.config.attended_rate, generator)  # [batch, token]
             patches[few], words[few] = self.parts(chosen, some)
         return patches, words
 
     def received(self, batch: Batch) -> Tensor:
         """Attention received by each token of the joint sequence [batch, token]; 0 where nothing may be hidden."""
-        total = attention_received(lambda: self.fuse(*self.embed(batch)), "fusion")
+        total = attended.attention_received(lambda: self.fuse(*self.embed(batch)), "fusion")
         patches = F.pad(total.new_ones(len(batch), *self.grid(batch)).flatten(2), (1, 0))  # no frame's [CLS]
         return total * torch.cat([patches.flatten(1), ~self.ids.special(batch.word_ids)], dim=1)
 
@@ -169,9 +171,8 @@ class VIOLET(nn.Module):
         video, text = self.embed(batch)  # once: only the cross-modal transformer sees foils
         patches, words = self.parts(self.fuse(video, text).hidden, batch)
         items = torch.arange(len(others), device=others.device).repeat_interleave(others.shape[1])
-        cls = slice(len(video), len(video) + 1)
-        foils = self.fuse(video.take(items), text.take(others.flatten()), cls).hidden  # [batch · candidate, 1, channel]
-        scores = torch.cat([self.match(words)[:, None], self.match(foils).view(others.shape)], dim=1)
+        foils = self.matches(video.take(items), text.take(others.flatten()), batch)  # [batch · candidate]
+        scores = torch.cat([self.match(words)[:, None], foils.view(others.shape)], dim=1)
         (word, word_is), (patch, code_is) = pick(words, word_is), pick(patches, code_is)
         return {
             "words": masked_words.loss(self.word_head(word), word_is),
@@ -192,8 +193,7 @@ NAMES = (
 )
 
 MINI = Config(
-    inputs=Inputs(frames=4, sampling="interior", size_px=96, max_words=24, vocabulary="world"),
-    words=None,
+    inputs=Inputs(frames=4, sampling="interior", size_px=96, max_words=24, vocabulary="world"), words=None,
     swin=SwinConfig(time_stride=1, width=32, depths=(1, 2, 2), heads=(1, 2, 4), window=(4, 6, 6), drop_path=0.0),
     dvae=DVAEConfig(width=16, blocks=1, codes=256, decoder_width=32),
     codes=256, width=128, depth=3, heads=4, inner=512, dropout=0.0,

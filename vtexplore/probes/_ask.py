@@ -13,7 +13,7 @@ import numpy as np
 from vtexplore.data.outside import outside_world
 from vtexplore.data.text import check_lexicon, plain, words_of
 from vtexplore.errors import TextError, Unsupported
-from vtexplore.types import Clip, Output, Tokens
+from vtexplore.types import Batch, Clip, Output, Stream, Tokens
 
 SMALL = 30
 """Clips below which a result shows a case and not a rate (a drop of 10 points needs 155 pairs)."""
@@ -26,11 +26,33 @@ def text_of(model: Any, clip: Clip, text: str | None) -> str:
     """
     text = clip.caption if text is None else text
     if text is None or not text.strip():
-        raise TextError(f"{clip.name} has no caption of its own. Give a sentence: text='a red circle slides left'.")
+        raise TextError(
+            f"{clip.name} has no caption of its own. Give a sentence: text='a red circle slides left', or, in a folder "
+            "of clips, a .json with its caption beside it."
+        )
     lexicon = card_of(model).get("lexicon")
     if lexicon:
         check_lexicon(text, frozenset(lexicon))
     return " ".join(text.split())
+
+
+def foil_of(model: Any, clip: Clip, text: str, foil: str) -> str:
+    """A sentence that is false of a clip, held to the model's lexicon.
+
+    Raises ``TextError`` if it is empty, or the ``text`` that it should be told from.
+    """
+    if not foil.strip():
+        raise TextError(f"The foil of {clip.name} is empty. Give a sentence that is false of it.")
+    if [plain(word) for word in words_of(foil)] == [plain(word) for word in words_of(text)]:
+        raise TextError(f"The foil of {clip.name} is the text itself, {text!r}. Give a sentence that is false of it.")
+    return text_of(model, clip, foil)
+
+
+def a_case(count: int, thing: str = "clip") -> tuple[str, ...]:
+    """The notice that so few things show no rate; none from 30 on."""
+    if count >= SMALL:
+        return ()
+    return (f"{count} {thing}s show cases, not a rate." if count > 1 else f"1 {thing} shows a case, not a rate.",)
 
 
 def card_of(model: Any) -> dict[str, Any]:
@@ -56,6 +78,16 @@ def needs(model: Any, output: Output, head: str, what: str) -> Any:
     having = [name for name in registry.names() if head in registry.family(name).heads]
     others = f"Families that have one: {', '.join(having)}." if having else "No family here has one yet."
     raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} has no head for {what}. {others}")
+
+
+def matches(model: Any, video: Stream, text: Stream, batch: Batch) -> Any:
+    """The matching scores [item] of videos and texts embedded before, and of a family that can tell them alone no more.
+
+    Raises ``Unsupported`` for a family without that head.
+    """
+    if hasattr(model, "matches"):
+        return model.matches(video, text, batch)
+    return needs(model, model.read(video, text, batch), "match_logits", "matching")
 
 
 def able(model: Any, method: str, what: str) -> Any:

@@ -29,7 +29,7 @@ from torch.func import functional_call
 from vtexplore.blocks.embeddings import PatchPlaces, WordEmbeddings
 from vtexplore.blocks.video_swin import PatchEmbedding
 from vtexplore.errors import ConfigError, Unsupported
-from vtexplore.probes._ask import needs
+from vtexplore.probes._ask import matches, needs
 from vtexplore.probes.retrieve import EQUAL
 from vtexplore.record import frames_of, record
 from vtexplore.types import Batch, Stream
@@ -86,6 +86,21 @@ def tube(model: Any, batch: Batch) -> tuple[int, bool]:
     return (tubes[0].patch[0], True) if tubes else (1, False)
 
 
+def lost_motion(model: Any, batch: Batch, whole: bool = False) -> tuple[str, ...]:
+    """The notice that frames in another order lose more than their order, where a model takes in several as one.
+
+    ``whole``: groups that do not overlap stayed together, and so lost nothing.
+    """
+    each, overlap = tube(model, batch)
+    if each == 1 or (whole and not overlap):
+        return ()
+    among, control = "overlapping groups" if overlap else "groups", 'what="tubelets"'
+    return (
+        f"The model takes in {among} of {each} frames at a time, so frames in another order lose motion inside "
+        f"them as well. The control is {f'reorder(…, {control})' if whole else control}.",
+    )
+
+
 @torch.inference_mode()
 def move(model: Any, batch: Batch, what: str) -> Move:
     """The intervention ``what`` on a batch that holds one clip beside each text, on the model's device.
@@ -117,8 +132,9 @@ def move(model: Any, batch: Batch, what: str) -> Move:
 
 def matched(model: Any, batch: Batch) -> Tensor:
     """The matching scores of a batch [item]; ``Unsupported`` for a model without that head."""
-    found: Tensor = needs(model, model(batch), "match_logits", "matching")
-    return found
+    if hasattr(model, "matches"):
+        return torch.as_tensor(model.matches(*model.embed(batch), batch))
+    return torch.as_tensor(needs(model, model(batch), "match_logits", "matching"))
 
 
 # ── a clip embedded once ──────────────────────────────────────────────────────────────────────────
@@ -155,9 +171,7 @@ class Once:
         nothing = torch.zeros(count * texts, dtype=torch.long, device=hidden.device)
         video = self.video.take(nothing).with_hidden(hidden.repeat_interleave(texts, dim=0))
         text = self.text.take(torch.arange(texts, device=hidden.device).repeat(count))
-        output = self.model.read(video, text, _repeated(self.batch, count))
-        found: Tensor = needs(self.model, output, "match_logits", "matching")
-        return found.view(count, texts)
+        return torch.as_tensor(matches(self.model, video, text, _repeated(self.batch, count))).view(count, texts)
 
 
 def moved_index(slots: np.ndarray, length: int, rows: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from vtexplore.probes._ask import card_of
 from vtexplore.types import Batch, Clip
 from vtexplore.world import FOIL_KINDS, GARDEN_THEME, SHAPES_THEME, Scene, Theme, sample_scene
 
+ONE_NULL = "A lift needs two nulls or more: what stands in for the clip is a choice, and changes it."
 WRONG = 8
 """Other clips, if nobody names any: as many as the mean over them needs (pointwise information, see ``fill_mask``)."""
 

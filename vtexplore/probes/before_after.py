@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vtexplore.errors import ConfigError
-from vtexplore.probes._ask import SMALL, about, notices, text_of
+from vtexplore.probes._ask import a_case, about, notices, text_of
 from vtexplore.probes._orders import ties
 from vtexplore.probes._result import Result
 from vtexplore.probes.retrieve import pair_scores
@@ -155,11 +155,13 @@ def _told(scene: Scene) -> tuple[str, ...]:
 def clip_pair(x: Clip, y: Clip, a: str | None = None, b: str | None = None) -> Pair:
     """Two clips, one after the other in both orders; ``a`` and ``b`` say what happens in each (None = its caption).
 
-    Raises ``ConfigError`` for clips of other shapes, or that nothing is said of.
+    Raises ``ConfigError`` for clips of other shapes, of which nothing is said, or of which the same is said.
     """
-    said = {"A": a or x.caption, "B": b or y.caption}
-    if not all(said.values()):
-        raise ConfigError("Say what happens in each clip: a='the red circle spins', b='the blue star grows'.")
+    said = {"A": " ".join((a or x.caption or "").split()), "B": " ".join((b or y.caption or "").split())}
+    if not all(said.values()) or said["A"].casefold() == said["B"].casefold():
+        raise ConfigError(
+            "Say what happens in each clip, something else in each: a='the red circle spins', b='the blue star grows'."
+        )
     turned = {"A": said["B"], "B": said["A"]}
     texts = tuple(w.format(**said) for w in WORDINGS), tuple(w.format(**turned) for w in WORDINGS)
     return Pair((joined(x, y), joined(y, x)), texts)
@@ -242,8 +244,7 @@ def _flags(
     order: tuple[float, float, float],
 ) -> tuple[str, ...]:
     out = list(dict.fromkeys(note for pair in pairs for clip in pair.clips for note in notices(model, clip)))[:3]
-    if len(pairs) < SMALL:
-        out.append(f"{len(pairs)} pair{'s show cases' if len(pairs) > 1 else ' shows a case'}, not a rate.")
+    out += a_case(len(pairs), "pair")
     if wording[0] >= order[0]:
         out.append(
             f"Wordings of one meaning are {wording[0]:.3f} apart and opposites {order[0]:.3f}: the model hears how it "

@@ -24,7 +24,7 @@ from vtexplore.data.text import plain, words_of
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes._ask import about, few, notices, text_of
 from vtexplore.probes._gaps import MASK, ask, crowded, whole_words
-from vtexplore.probes._nulls import CONDITIONS, check_conditions, theme_named
+from vtexplore.probes._nulls import CONDITIONS, ONE_NULL, check_conditions, theme_named
 from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes._videos import Watched, joined
 from vtexplore.probes.fill_mask import ONE_CASE
@@ -152,7 +152,12 @@ def cloze(
         times_s=times_s,
         frames=clip.sample(times_s.tolist(), 160),
         about=about(model, clip),
-        notes=(*notices(model, clip), ONE_CASE, *crowded(max(one.left_out for one in said))),
+        notes=(
+            *notices(model, clip),
+            ONE_CASE,
+            *([ONE_NULL] if len(against) + bool(others) < 2 else []),
+            *crowded(max(one.left_out for one in said)),
+        ),
     )
 
 

@@ -29,7 +29,7 @@ import torch
 
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError
-from vtexplore.probes._ask import SMALL, about, needs, notices, text_of
+from vtexplore.probes._ask import a_case, about, foil_of, needs, notices, text_of
 from vtexplore.probes._nulls import hidden
 from vtexplore.probes._orders import ties
 from vtexplore.probes._result import Result
@@ -103,7 +103,7 @@ def compare_foils(
     sentence counts as believed (None = 0, and none for a family whose score is a cosine).
 
     Raises ``ConfigError`` where clips and sentences do not go together, ``TextError`` for a sentence that the model
-    cannot read, ``Unsupported`` for a family that does not match.
+    cannot read or a foil that is the true one, ``Unsupported`` for a family that does not match.
     """
     from tqdm.auto import tqdm
 
@@ -114,11 +114,8 @@ def compare_foils(
         )
     if not all(given):
         raise ConfigError("Every clip needs a foil or more: a sentence that is false of it.")
-    said = [
-        tuple(text_of(model, clip, t) for t in (None if texts is None else texts[i], *given[i]))
-        for i, clip in enumerate(clips)
-    ]
-    pairs = [tuple(text_of(model, c, t) for t in two) for c, two in zip(clips, proficiency or (), strict=False)]
+    said = [_said(model, clip, None if texts is None else texts[i], given[i]) for i, clip in enumerate(clips)]
+    pairs = [_said(model, clip, true, [false]) for clip, (true, false) in zip(clips, proficiency or (), strict=False)]
     rows: dict[str, list[np.ndarray]] = {"scores": [], "blind": [], "other": [], "simple": []}
     cosine = False
     for i, clip in enumerate(tqdm(clips, unit="clip", desc="comparing sentences", disable=quiet or len(clips) < 8)):
@@ -143,6 +140,12 @@ def compare_foils(
         **tables,
     )
     return FoilsResult(**{**vars(result), "notes": _flags(model, clips, result)})
+
+
+def _said(model: Any, clip: Clip, text: str | None, foils: Sequence[str]) -> tuple[str, ...]:
+    """A clip's true sentence, and its foils."""
+    true = text_of(model, clip, text)
+    return (true, *(foil_of(model, clip, true, foil) for foil in foils))
 
 
 def _asked(
@@ -246,8 +249,11 @@ def _auroc(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _flags(model: Any, clips: Sequence[Clip], result: FoilsResult) -> tuple[str, ...]:
     """What the reader must know of these shares."""
     out = list(dict.fromkeys(note for clip in clips for note in notices(model, clip)))[:3]
-    if len(clips) < SMALL:
-        out.append(f"{len(clips)} clip{'s show cases' if len(clips) > 1 else ' shows a case'}, not a rate.")
+    out += a_case(len(clips))
+    if len(clips) == 1:
+        out.append(
+            "There is no other clip to ask beside, which would say what the sentences give away: give two or more."
+        )
     if np.isnan(result.threshold):
         out.append(NO_THRESHOLD)
     elif result["least"].value < 0.5 <= result["pairwise"].value:

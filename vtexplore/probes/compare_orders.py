@@ -24,7 +24,7 @@ import numpy as np
 from scipy import special
 
 from vtexplore.errors import ConfigError
-from vtexplore.probes._ask import SMALL, about, notices
+from vtexplore.probes._ask import a_case, about, foil_of, notices, text_of
 from vtexplore.probes._orders import middle_p, ties
 from vtexplore.probes._result import Result
 from vtexplore.probes.reorder import ALPHA, DRAWS, ReorderResult, reorder
@@ -124,12 +124,14 @@ def compare_orders(
 
     if not clips or any(given is not None and len(given) != len(clips) for given in (texts, foils, reversible)):
         raise ConfigError(f"{len(clips)} clips: give one or more, and for each of them one text, one foil, one answer.")
+    said = [text_of(model, clip, None if texts is None else texts[i]) for i, clip in enumerate(clips)]
+    false = [foil_of(model, *given) for given in zip(clips, said, foils or (), strict=foils is not None)]
     found = [
         reorder(
             model,
             clip,
-            None if texts is None else texts[i],
-            foil=None if foils is None else foils[i],
+            said[i],
+            foil=false[i] if false else None,
             what=what,
             draws=draws,
             seed=seed + i,
@@ -270,8 +272,7 @@ def _flags(
 ) -> tuple[str, ...]:
     out = list(dict.fromkeys(note for clip in clips for note in notices(model, clip)))[:3]
     out += [note for note in found[0].notes if "tubelets" in note or note.startswith("What changed")]
-    if len(clips) < SMALL:
-        out.append(f"{len(clips)} clips show cases, not a rate: to see a tenth fewer right answers takes about 155.")
+    out += [f"{note} To see a tenth fewer right answers takes about 155 clips." for note in a_case(len(clips))]
     if found[0].least_p > ALPHA:
         out.append(
             f"{1 + int(found[0].drawn.sum())} orders cannot give one clip a p below {found[0].least_p:.3f}; only the "

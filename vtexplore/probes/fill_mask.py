@@ -37,8 +37,10 @@ from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes import _game
 from vtexplore.probes._ask import about, few, notices
 from vtexplore.probes._gaps import Said, ask, crowded, gap_of, whole_words
+from vtexplore.probes._moves import lost_motion
 from vtexplore.probes._nulls import (
     CONDITIONS,
+    ONE_NULL,
     WRONG,
     check_conditions,
     hard_clip,
@@ -310,7 +312,8 @@ def fill_mask(
         notes=(*notices(model, clip), ONE_CASE, *crowded(said.left_out)),
     )
     leak = None if game is None or game.wiped is None else ask(game.wiped, text, masked, candidates).p
-    return replace(result, notes=(*result.notes, *_flags(result, true, leak)))
+    moved = lost_motion(model, true, True) if frames else ()
+    return replace(result, notes=(*result.notes, *_flags(result, true, leak), *moved))
 
 
 def _other_frames(model: Any, true: Batch, seed: int) -> list[tuple[str, Batch]]:
@@ -361,7 +364,7 @@ def _flags(result: FillMaskResult, true: Batch, leak: np.ndarray | None) -> tupl
     """What the reader must know of these numbers."""
     out, word = [], result.word
     if len(result.nulls) < 2:
-        out.append("A lift needs two nulls or more: what stands in for the clip is a choice, and changes it.")
+        out.append(ONE_NULL)
     if not len(result.others):
         out.append("No other clip was asked the same; give some as control: against=[clip, …].")
     elif len(result.others) < WRONG:

@@ -35,7 +35,8 @@ from vtexplore.data.text import plain, vocabulary, words_of
 from vtexplore.errors import ConfigError, TextError
 from vtexplore.probes import _game
 from vtexplore.probes._ask import SMALL, about, needs, notices, text_of
-from vtexplore.probes._nulls import CONDITIONS, WRONG, check_conditions, reordered
+from vtexplore.probes._moves import lost_motion
+from vtexplore.probes._nulls import CONDITIONS, ONE_NULL, WRONG, check_conditions, reordered
 from vtexplore.probes._result import Result
 from vtexplore.probes._videos import Watched, joined
 from vtexplore.statistics import RESAMPLES, bootstrap, holm, sign_flip
@@ -149,7 +150,10 @@ def masked_words(
         clips=len(told),
         others=others,
         about=about(model) | {"seed": seed},
-        notes=_flags(model, told, classes, names, mean, low, high, nulls, others, floor is not None),
+        notes=(
+            *_flags(model, told, classes, names, mean, low, high, nulls, others, floor is not None),
+            *(lost_motion(model, prepare(told[:1], [str(told[0].caption)], model.inputs), True) if orders else ()),
+        ),
     )
 
 
@@ -330,7 +334,7 @@ def _flags(
     if others < WRONG:
         out.append(f"Pointwise information wants {WRONG} other clips or more; these are {others}.")
     if len(nulls) < 2:
-        out.append("A lift needs two nulls or more: what stands in for the clip is a choice, and changes it.")
+        out.append(ONE_NULL)
     if not floor:
         out.append("No model with random weights was asked the same: floor=build(name) says what means nothing.")
     pmi, lift = names.index("pmi"), 0

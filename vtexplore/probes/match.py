@@ -26,6 +26,8 @@ from vtexplore.probes.fill_mask import ONE_CASE
 from vtexplore.record import beside
 from vtexplore.types import Clip
 
+NO_OTHER = "No other clip was asked the same, so what the sentences give away is not known: against=[clip, …]."
+
 
 @dataclass(frozen=True)
 class MatchResult(Result):
@@ -90,7 +92,7 @@ def match(model: Any, clip: Clip, texts: Sequence[str], *, against: Sequence[Cli
         times_s=times_s,
         frames=clip.sample(times_s.tolist(), 160),
         about=about(model, clip),
-        notes=(*notices(model, clip), ONE_CASE),
+        notes=(*notices(model, clip), ONE_CASE, *([] if others else [NO_OTHER])),
     )
 
 

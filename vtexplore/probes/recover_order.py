@@ -26,17 +26,18 @@ import torch
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.objectives import frame_order
-from vtexplore.probes._ask import SMALL, about, needs, notices, text_of
-from vtexplore.probes._moves import FORWARDS, move
+from vtexplore.probes._ask import a_case, about, needs, notices, text_of
+from vtexplore.probes._moves import FORWARDS, lost_motion, move
 from vtexplore.probes._orders import ALL, all_orders, kendall, ties
 from vtexplore.probes._result import Result
 from vtexplore.record import beside
 from vtexplore.statistics import bootstrap, sign_flip, stouffer
-from vtexplore.types import Batch, Clip
+from vtexplore.types import Batch, Clip, Stream
 
 MOST = 8  # of frames whose orders are all tried on pairs
 ALIKE = 1e-4  # mean squared difference, of pixels in 0..1, below which two frames look the same
 SPREADS = 4  # orders of which all rotations, forwards and backwards, are shown to a head
+BY_MATCH = "how well the text goes with every order"
 MEASURES = {
     "τ": "Kendall's τ, 1 = in order, −1 = backwards",
     "Spearman": "Spearman's ρ of places",
@@ -152,7 +153,7 @@ def recover_order(
         times_s=np.asarray(first, dtype=float),
         frames=many[0].sample(first.tolist(), 96),
         about=about(model) | {"seed": seed},
-        notes=_flags(model, many, found),
+        notes=_flags(model, many, found, lost_motion(model, batch) if how == BY_MATCH and what == "frames" else ()),
     )
 
 
@@ -185,7 +186,7 @@ def _reader(model: Any, batch: Batch, what: str) -> tuple[Any, str]:
         best = rows[scores >= scores.max() - ties(scores)]
         return best, _shares(best)
 
-    return read, "how well the text goes with every order"
+    return read, BY_MATCH
 
 
 def _few(units: int, most: int, name: str) -> None:
@@ -219,14 +220,15 @@ def pair_logits(model: Any, batch: Batch, seed: int = 0) -> np.ndarray:
     return total / len(shown)
 
 
-def shown_pairs(model: Any, batch: Batch, rows: np.ndarray) -> np.ndarray:
+def shown_pairs(model: Any, batch: Batch, rows: np.ndarray, video: Stream | None = None) -> np.ndarray:
     """log p(the unit at place i comes before that at j) [order, i, j]; ``rows`` [order, unit]: which is where.
 
-    Of a single clip all orders, of several one each.
+    Of a single clip all orders, of several one each; ``video``: what the model embedded of them before, if it can
+    ``reorder`` that.
     """
     order = torch.from_numpy(rows).to(batch.word_ids.device)
     if hasattr(model, "reorder"):
-        output = model.reorder(batch, order)
+        output = model.reorder(batch, order) if video is None else model.reorder(batch, order, video)
     else:
         each = batch.take(frame_order.whose(len(batch), order).tolist())
         output = model(replace(each, video=frame_order.move(batch.video, order)))
@@ -318,16 +320,21 @@ def _chance(best: np.ndarray, null: np.ndarray) -> tuple[float, float]:
     return float(higher + equal), float(np.clip(higher + equal / 2, 1e-9, 1 - 1e-9))
 
 
-def _flags(model: Any, clips: Sequence[Clip], found: Sequence[tuple[np.ndarray, ...]]) -> tuple[str, ...]:
+def _flags(
+    model: Any, clips: Sequence[Clip], found: Sequence[tuple[np.ndarray, ...]], moved: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What the reader must know; ``moved``: what else than order changed."""
     out = list(dict.fromkeys(note for clip in clips for note in notices(model, clip)))[:3]
-    if len(clips) < SMALL:
-        out.append(f"{len(clips)} clip{'s show cases' if len(clips) > 1 else ' shows a case'}, not a rate.")
+    out += [*a_case(len(clips)), *moved]
     tied = sum(len(best) > 1 for best, *_ in found)
     if tied:
-        out.append(f"{tied} clips have several orders that are equally good for the model; they count as their mean.")
+        have = "s have" if tied > 1 else " has"
+        out.append(f"{tied} clip{have} several orders that are equally good for the model; they count as their mean.")
     same = sum(bool(pairs.any()) for _, _, pairs, _ in found)
     if same:
-        out.append(f"{same} clips have frames that look the same; their order is not asked for.")
+        out.append(
+            f"{same} clip{'s have' if same > 1 else ' has'} frames that look the same; their order is not asked for."
+        )
     least = 1 / len(all_orders(found[0][0].shape[1]))
     if least > 0.05:
         out.append(f"One clip of so few frames cannot give a p below {least:.3f}; only the tests over clips can.")

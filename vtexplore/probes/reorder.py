@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from vtexplore.data.prepare import prepare
-from vtexplore.probes._ask import about, notices, text_of
-from vtexplore.probes._moves import WHAT, matched, move, tube
+from vtexplore.probes._ask import about, foil_of, notices, text_of
+from vtexplore.probes._moves import WHAT, lost_motion, matched, move
 from vtexplore.probes._orders import differences, dose, kendall, orders_of, rank_p, ties
 from vtexplore.probes._result import Result
 from vtexplore.probes._stills import surest
@@ -164,9 +164,10 @@ def reorder(
     is shown (None = as many as it was made for). ``foil``: a text that is false of the clip.
 
     Raises ``Unsupported`` for a family that does not match, or that cannot have such an intervention, ``TextError``
-    for a sentence that the model cannot read, ``ConfigError`` for an unknown ``what``.
+    for a sentence that the model cannot read or a foil that is the text, ``ConfigError`` for an unknown ``what``.
     """
-    texts = [text_of(model, clip, t) for t in (text, foil)[: 1 if foil is None else 2]]
+    texts = [text_of(model, clip, text)]
+    texts += [] if foil is None else [foil_of(model, clip, texts[0], foil)]
     inputs = model.inputs if frames is None else replace(model.inputs, frames=frames)
     batch = beside(model, prepare([clip], texts, inputs))
     with torch.inference_mode():
@@ -217,14 +218,7 @@ def _plain(model: Any, batch: Batch) -> np.ndarray:
 
 def _flags(model: Any, batch: Batch, what: str, drawn: int) -> tuple[str, ...]:
     """What the reader must know of these orders."""
-    out = []
-    each, overlap = tube(model, batch)
-    if what == "frames" and each > 1:
-        among = "overlapping groups" if overlap else "groups"
-        out.append(
-            f"The model takes in {among} of {each} frames at a time, so frames in another order lose motion inside "
-            'them as well. The control is what="tubelets".'
-        )
+    out = list(lost_motion(model, batch)) if what == "frames" else []
     if 1 / (1 + drawn) > ALPHA:
         out.append(
             f"{1 + drawn} orders cannot give a p below {1 / (1 + drawn):.3f}: one clip of so few frames shows "

@@ -28,7 +28,7 @@ from vtexplore.data.prepare import prepare
 from vtexplore.data.video import read_video
 from vtexplore.errors import ConfigError
 from vtexplore.objectives.contrastive import cosine
-from vtexplore.probes._ask import SMALL, about, needs, notices, text_of
+from vtexplore.probes._ask import SMALL, about, matches, needs, notices, text_of
 from vtexplore.probes._result import Result
 from vtexplore.record import beside
 from vtexplore.statistics import bootstrap
@@ -251,7 +251,7 @@ def _once(model: Any, clip: Clip) -> Callable[[Sequence[str]], torch.Tensor]:
         batch = beside(model, prepare([clip], texts, model.inputs))
         seen = model.embed(batch.take([0]))[0] if seen is None else seen
         video = seen.take(torch.zeros(len(texts), dtype=torch.long, device=seen.hidden.device))
-        found: torch.Tensor = model.read(video, model.text(batch), batch).match_logits
+        found: torch.Tensor = matches(model, video, model.text(batch), batch)
         return found
 
     return score

@@ -61,8 +61,9 @@ def intervals(result: Any) -> Picture:
 def said(result: Any) -> str:
     """The difference, its tests, and what is left of the accuracy."""
     one, tests = result["Δ"], result.tests
+    many = f"{len(result.clips)} clip{'s' if len(result.clips) > 1 else ''}"
     first = (
-        f"{len(result.clips)} clips in {result.orders} orders: Δ = {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
+        f"{many} in {result.orders} orders: Δ = {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
         f"{told_p(tests['Δ, sign flip'])} (sign flip), "
         f"{told_p(tests['rank of the true order, Stouffer'])} (ranks, Stouffer)."
     )
