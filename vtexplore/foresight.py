@@ -91,7 +91,8 @@ def ceiling(model: nn.Module, batch: Batch) -> int | None:
 
 
 def _home(model: nn.Module, batch: Batch) -> torch.device:
-    return next(model.parameters(), batch.video).device
+    home = next(model.parameters(), batch.video).device
+    return batch.video.device if home.type == "meta" else home
 
 
 def _walked(model: nn.Module, batch: Batch, ear: Listener, walk: Walk) -> bool:
