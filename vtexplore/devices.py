@@ -8,7 +8,9 @@ queries and keys in 32 bits whatever the precision (``Call.weights``), and what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -83,11 +85,24 @@ def computing(model: nn.Module, precision: str) -> nn.Module:
     return model
 
 
+_WHOLE: ContextVar[bool] = ContextVar("vtexplore_whole", default=False)
+
+
+@contextmanager
+def in_full() -> Iterator[None]:
+    """A block, in this thread and context, in which every model computes in 32 bits."""
+    token = _WHOLE.set(True)
+    try:
+        yield
+    finally:
+        _WHOLE.reset(token)
+
+
 def _inside(method: Callable[..., Any], dtype: torch.dtype) -> Callable[..., Any]:
     @wraps(method)
     def narrowed(self: nn.Module, *args: Any, **options: Any) -> Any:
         home = next(self.parameters()).device.type
-        with torch.autocast(home, dtype):
+        with torch.autocast(home, dtype, enabled=not _WHOLE.get()):
             return widened(method(self, *args, **options))
 
     return narrowed

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import torch
@@ -22,11 +22,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from vtexplore.blocks.tap import Call, Listener, listening
-from vtexplore.devices import free_bytes
+from vtexplore.devices import free_bytes, in_full
 from vtexplore.errors import TooBig
 from vtexplore.types import Attention, Batch, Stream, Subtitles
 
 
+@runtime_checkable
 class Keeps(Protocol):
     """A listener that keeps attention and states by site, as ``record.Recorder`` does."""
 
@@ -100,7 +101,7 @@ def _walked(model: nn.Module, batch: Batch, ear: Listener, walk: Walk) -> bool:
     if model.training:
         return False  # a walk would count as a step of batch normalisation
     try:
-        with torch.inference_mode(False), torch.no_grad(), listening(ear), walk:
+        with torch.inference_mode(False), torch.no_grad(), in_full(), listening(ear), walk:
             model(batch)
     except Exception:  # whatever is wrong is said by the real forward
         return False
