@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -75,7 +76,7 @@ def computing(model: nn.Module, precision: str) -> nn.Module:
         public: dict[str, Any] = {}
         for base in kind.__mro__[: kind.__mro__.index(nn.Module)]:
             for name, method in vars(base).items():
-                if callable(method) and not isinstance(method, type) and not name.startswith("_"):
+                if isinstance(method, FunctionType) and not name.startswith("_"):
                     public.setdefault(name, _inside(method, PRECISIONS[word]))
         # A class of its own and not a wrapped instance: copies of the model compute as it does, with their weights.
         model.__class__ = type(
