@@ -3,7 +3,9 @@
     load("violet", device="auto", precision="auto")    a GPU in 16 bits if there is one, else this CPU in 32
 
 Weights stay in 32 bits; torch's autocast multiplies matrices in 16. Attention that somebody asks for is computed from
-queries and keys in 32 bits whatever the precision (``Call.weights``), and what a model hands out has 32 bits.
+queries and keys in 32 bits whatever the precision (``Call.weights``), and what a model hands out has 32 bits. Queries
+and keys themselves come from products in 16: in the trained miniature of VIOLET in bf16, no weight of any site was off
+by more than 0.031 (one clip, one text). Where video is read in words, one near a border may become its neighbour.
 """
 
 from __future__ import annotations
