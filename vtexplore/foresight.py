@@ -69,7 +69,8 @@ class Foreseen:
 def foreseen(model: nn.Module, batch: Batch, recorder: Keeps) -> Foreseen | None:
     """What a fresh ``recorder`` would keep of this forward; it keeps things without contents, so make another.
 
-    None where that cannot be told: in training, or for a model that reads numbers and decides by them.
+    None where that cannot be told: in training, or for a model that reads numbers and decides by them (a detector's
+    boxes, ViLT's mask of pixels).
     """
     ear = _Ear(recorder, Walk(_home(model, batch)))
     if not _walked(model, batch, ear, ear.walk):
