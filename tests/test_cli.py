@@ -41,6 +41,17 @@ def test_attend_saves_a_picture_and_says_what_it_shows(run: Any, tmp_path: Path)
         assert image.size[0] == 640
 
 
+def test_where_and_how_models_compute_is_said_before_the_command(run: Any, monkeypatch: Any, toy_model: Any) -> None:
+    said: list[dict[str, str]] = []
+    monkeypatch.setattr(registry, "load", lambda name, **how: said.append(how) or toy_model)
+    assert run("--device", "cpu", "--precision", "bf16", "attend", "toy.mp4", "--json")[0] == 0
+    assert run("attend", "toy.mp4", "--json")[0] == 0
+    assert said == [{"device": "cpu", "precision": "bf16"}, {}]
+    monkeypatch.setattr(registry, "load", load)
+    code, out, err = run("--precision", "fp8", "attend", "toy.mp4")
+    assert code == 2 and not out and err == "vtexplore: There is no precision 'fp8'. Use fp32, bf16, fp16 or auto.\n"
+
+
 def test_json_is_all_there_is_on_stdout(run: Any) -> None:
     for command in (["attend", "toy.mp4"], ["fill", "toy.mp4", "--word", "red"], ["list"], ["show", "violet"]):
         code, out, _ = run(*command, "--json")

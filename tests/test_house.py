@@ -21,7 +21,18 @@ PACKAGE = ROOT / "vtexplore"
 # From the ground up. A room imports from its own floor and from those below it, never from above.
 FLOORS = (
     {"errors", "assets", "files", "statistics", "types"},
-    {"blocks", "objectives", "data", "world", "registry", "weights", "published", "visual_words"},
+    {
+        "blocks",
+        "objectives",
+        "data",
+        "world",
+        "registry",
+        "weights",
+        "published",
+        "visual_words",
+        "devices",
+        "foresight",
+    },
     {"models", "guests", "record", "train", "eyes", "moments", "pool", "tasks", "exemplars", "miniatures"},
     {"probes", "measures", "evaluate", "many", "testing"},
     {"views"},

@@ -13,7 +13,20 @@ from typing import Annotated, Any
 import typer
 
 from vtexplore.errors import ConfigError
-from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, app, command, refuse_ending, say, show_result
+from vtexplore.terminal import (
+    ClipName,
+    Dpi,
+    Json,
+    Model,
+    Out,
+    Text,
+    app,
+    command,
+    open_model,
+    refuse_ending,
+    say,
+    show_result,
+)
 from vtexplore.terminal import open_clip as _clip
 
 
@@ -104,9 +117,8 @@ def attend(
     """
     refuse_ending(out)
     from vtexplore.probes.attend import attend as look
-    from vtexplore.registry import load
 
-    result = look(load(model), _clip(clip), text, site=site, head=head, method=method)
+    result = look(open_model(model), _clip(clip), text, site=site, head=head, method=method)
     options = {} if kind == "word_frame" else {"word": word}
     show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
@@ -134,10 +146,9 @@ def fill(
     """
     refuse_ending(out)
     from vtexplore.probes.fill_mask import fill_mask
-    from vtexplore.registry import load
 
     asked: dict[str, Any] = {"against": against, "frames": frames, "foils": foil or ()}
-    result = fill_mask(load(model), _clip(clip), text, word=word, top=top, **asked)
+    result = fill_mask(open_model(model), _clip(clip), text, word=word, top=top, **asked)
     show_result(result, result.plot("frames" if frames else "bars"), out, as_json, dpi)
 
 
@@ -165,9 +176,8 @@ def answer(
     """
     refuse_ending(out)
     from vtexplore.probes.answer import answer as ask
-    from vtexplore.registry import load
 
-    result = ask(load(model), _clip(clip), text, phrase=phrase, choices=choice or None)
+    result = ask(open_model(model), _clip(clip), text, phrase=phrase, choices=choice or None)
     show_result(result, result.plot(kind), out, as_json, dpi)
 
 
@@ -193,9 +203,8 @@ def retrieve(
     refuse_ending(out)
     from vtexplore.data.captioned import captioned
     from vtexplore.probes.retrieve import retrieve as find
-    from vtexplore.registry import load
 
-    result = find(load(model), captioned(folder))
+    result = find(open_model(model), captioned(folder))
     options = {"text": text or 0} if kind == "hits" else {}
     show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
@@ -214,11 +223,10 @@ def tour(
       vtexplore tour
       vtexplore tour clip.mp4 --text "a red circle slides left"
     """
-    from vtexplore.registry import load
     from vtexplore.tour import default_clip
     from vtexplore.tour import tour as write
 
-    loaded = load(model)
+    loaded = open_model(model)
     page = write(loaded, default_clip() if clip is None else _clip(clip), text, out)
     print(f"{page.resolve()}  (open it in a browser)")
 

@@ -20,8 +20,10 @@ from vtexplore.terminal import (
     Seed,
     Split,
     command,
+    model_or_name,
     notes,
     open_clips,
+    open_model,
     refuse_ending,
     say,
     show_result,
@@ -69,7 +71,7 @@ def probe(
         raise SystemExit(launch(sys.argv[1:], processes))
     try:
         options = options_of(find(name), option or (), split)
-        table = over(name, model, clips, out=out, split=split, retry=retry, **options)
+        table = over(name, model_or_name(model), clips, out=out, split=split, retry=retry, **options)
     except VtexploreError:
         if is_main():
             raise
@@ -102,12 +104,12 @@ def masked_words(
     import torch
 
     from vtexplore.probes.masked_words import masked_words as ask
-    from vtexplore.registry import build, load
+    from vtexplore.registry import build
 
     some, _ = open_clips(clips, split)
     torch.manual_seed(seed)
     random = build(model) if floor else None
-    result = ask(load(model), some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
+    result = ask(open_model(model), some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -135,7 +137,6 @@ def foils(
     """
     refuse_ending(out)
     from vtexplore.probes.compare_foils import compare_foils
-    from vtexplore.registry import load
 
     some, false = open_clips(clips, split, foil)
     pairs = None
@@ -144,7 +145,7 @@ def foils(
             (str(clip.caption), other) for clip, other in zip(some, open_clips(clips, split, simple)[1], strict=True)
         ]
     asked = {"proficiency": pairs, "threshold": threshold, "seed": seed, "quiet": as_json}
-    result = compare_foils(load(model), some, false, **asked)  # type: ignore[arg-type]
+    result = compare_foils(open_model(model), some, false, **asked)  # type: ignore[arg-type]
     show_result(result, result.plot(), out, as_json, dpi)
 
 

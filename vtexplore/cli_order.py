@@ -20,6 +20,7 @@ from vtexplore.terminal import (
     command,
     open_clip,
     open_clips,
+    open_model,
     refuse_ending,
     show_result,
 )
@@ -52,10 +53,17 @@ def reorder(
     """
     refuse_ending(out)
     from vtexplore.probes.reorder import reorder as ask
-    from vtexplore.registry import load
 
     result = ask(
-        load(model), open_clip(clip), text, foil=foil, what=what, frames=frames, draws=draws, seed=seed, quiet=as_json
+        open_model(model),
+        open_clip(clip),
+        text,
+        foil=foil,
+        what=what,
+        frames=frames,
+        draws=draws,
+        seed=seed,
+        quiet=as_json,
     )
     show_result(result, result.plot(), out, as_json, dpi)
 
@@ -82,10 +90,9 @@ def compare_orders(
     """
     refuse_ending(out)
     from vtexplore.probes.compare_orders import compare_orders as ask
-    from vtexplore.registry import load
 
     some, foils = open_clips(clips, split, foil)
-    result = ask(load(model), some, foils=foils or None, what=what, draws=draws, seed=seed, quiet=as_json)
+    result = ask(open_model(model), some, foils=foils or None, what=what, draws=draws, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -112,14 +119,13 @@ def before_after(
     refuse_ending(out)
     from vtexplore.probes.before_after import before_after as ask
     from vtexplore.probes.before_after import clip_pair, world_pairs
-    from vtexplore.registry import load
 
     if len(clips or ()) not in (0, 2) or len(says or ()) not in (0, 2):
         raise ConfigError(
             "A pair is two clips, and --says is given twice or not at all; without clips there are scenes."
         )
     given = clip_pair(*(open_clip(name) for name in clips), *(says or ())) if clips else None
-    result = ask(load(model), [given] if given else world_pairs(pairs, seed), seed=seed, quiet=as_json)
+    result = ask(open_model(model), [given] if given else world_pairs(pairs, seed), seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -144,8 +150,7 @@ def recover_order(
     """
     refuse_ending(out)
     from vtexplore.probes.recover_order import recover_order as ask
-    from vtexplore.registry import load
 
     some, _ = open_clips(clips, split)
-    result = ask(load(model), some, what=what, frames=frames, seed=seed, quiet=as_json)
+    result = ask(open_model(model), some, what=what, frames=frames, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vtexplore.terminal import ClipName, Dpi, Json, Out, command, open_clip, refuse_ending, show_result
+from vtexplore.terminal import ClipName, Dpi, Json, Out, command, open_clip, open_model, refuse_ending, show_result
 
 Reader = Annotated[str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")]
 Many = Annotated[int, typer.Option("--top", min=1, help="How many words to show.")]
@@ -35,10 +35,9 @@ def cloze(
     refuse_ending(out)
     from vtexplore.probes.cloze import TEMPLATE
     from vtexplore.probes.cloze import cloze as ask
-    from vtexplore.registry import load
 
     others = [open_clip(name) for name in other or ()]
-    result = ask(load(model), open_clip(clip), template or TEMPLATE, among=among or None, top=top, others=others)
+    result = ask(open_model(model), open_clip(clip), template or TEMPLATE, among=among or None, top=top, others=others)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -61,9 +60,8 @@ def words(
     """
     refuse_ending(out)
     from vtexplore.probes.read_words import read_words
-    from vtexplore.registry import load
 
-    result = read_words(load(model), open_clip(clip))
+    result = read_words(open_model(model), open_clip(clip))
     show_result(result, result.plot(kind, **({"page": page} if kind == "gallery" else {})), out, as_json, dpi)
 
 
@@ -87,9 +85,8 @@ def forecast(
     """
     refuse_ending(out)
     from vtexplore.probes.forecast import forecast as ask
-    from vtexplore.registry import load
 
-    result = ask(load(model), open_clip(clip), at=at, ahead=ahead or (1, 2, 4), k=top, since=since)
+    result = ask(open_model(model), open_clip(clip), at=at, ahead=ahead or (1, 2, 4), k=top, since=since)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -111,7 +108,6 @@ def illustrate(
     """
     refuse_ending(out)
     from vtexplore.probes.illustrate import illustrate as ask
-    from vtexplore.registry import load
 
-    result = ask(load(model), text, moments, top)
+    result = ask(open_model(model), text, moments, top)
     show_result(result, result.plot(), out, as_json, dpi)

@@ -31,3 +31,7 @@ class ContractError(VtexploreError):
 
 class AssetError(VtexploreError):
     """A file that should have come with vtexplore (a clip, a miniature, a figure) and is not there."""
+
+
+class TooBig(VtexploreError, MemoryError):
+    """A record that would not fit into what memory is free; the message says bytes, and what to leave out."""

@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vtexplore.blocks.tap import Call, Tap, listening, picked
+from vtexplore import foresight
+from vtexplore.blocks.tap import Call, Tap, listening, picked, wide
 from vtexplore.errors import ConfigError
 from vtexplore.files import writing
 from vtexplore.types import Attention, Batch, Output, Stream, Tokens
@@ -114,7 +115,7 @@ class Recorder:
     def see(self, site: str, stream: Stream) -> None:
         """Keep the states that a layer hands on."""
         if self.hidden and self.wants(site):
-            kept = stream.hidden if self.explicit else stream.hidden.detach()
+            kept = stream.hidden if self.explicit else wide(stream.hidden.detach())
             self.states[site] = stream.with_hidden(kept)
 
     def _keep(
@@ -248,27 +249,32 @@ def record(
     hidden: bool = False,
     explicit: bool = False,
     edit: Edit | None = None,
+    at_most: int | None = None,
 ) -> Record:
     """One forward with the taps listened to.
 
     ``sites``: a site, a prefix ("fusion") or several; None = every site that has the rows asked for.
     ``rows``: "text" (words only, the default), "video", "all" or positions. ``reduce``: None, "heads",
     "received" or "frames" (see ``Recorder``). ``explicit`` keeps the autograd graph and the weights in
-    it; ``edit`` (implies explicit) may replace them. Raises ``ConfigError`` for an unknown site or
-    reducer, naming what there is.
+    it; ``edit`` (implies explicit) may replace them. ``at_most``: bytes that the record may take; None: what is free
+    on the model's device. Raises ``ConfigError`` for an unknown site or reducer, naming what there is; ``TooBig``
+    before anything is computed for a record that would not fit, naming what to leave out.
     """
     if reduce not in REDUCERS:
         known = ", ".join(repr(r) for r in REDUCERS)
         raise ConfigError(f"unknown reducer {reduce!r}; there are {known}")
     wanted = (sites,) if isinstance(sites, str) else None if sites is None else tuple(sites)
     explicit = explicit or edit is not None
-    recorder = Recorder(wanted, rows, reduce, hidden, explicit, edit)
+    fresh = partial(Recorder, wanted, rows, reduce, hidden, explicit)
+    recorder = fresh(edit)
     have = _sites_of(model)
     for name in wanted or ():
         if not any(Recorder((name,)).wants(site) for site in have):
             raise ConfigError(f"no site {name!r} in this model; its sites are {', '.join(have)}")
+    batch = beside(model, batch)
+    foresight.refuse(model, batch, fresh, at_most)
     with listening(recorder), nullcontext() if explicit else torch.inference_mode():
-        output = model(beside(model, batch))
+        output = model(batch)
     return Record(output, recorder.attention, recorder.states, _about(model))
 
 
@@ -288,6 +294,7 @@ def _about(model: nn.Module) -> dict[str, Any]:
         "size": getattr(model, "size", None),
         "weights": getattr(model, "weights_hash", None),
         "training": model.training,
+        "precision": getattr(model, "precision", "fp32"),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -5,6 +5,7 @@ family("violet")                 one page's ``FAMILY``, imported only now
 build("violet", "published")     a model with fresh weights, on any device ("meta" costs nothing)
 load("violet")                   the miniature that is shipped
 load("violet", weights="…")      the weights that its authors publish: "published", a path, hub:owner/name
+load("violet", device="auto", precision="auto")    on a GPU in 16 bits, if there is one
 """
 
 from __future__ import annotations
@@ -185,17 +186,29 @@ Weights = str | Path | Sequence[str | Path]
 """Whose: "published", a path, hub:owner/name, an address; or several that go together."""
 
 
-def load(name: str, size: str | None = None, device: Any = "cpu", weights: Weights | None = None) -> nn.Module:
+def load(
+    name: str,
+    size: str | None = None,
+    device: Any = "cpu",
+    weights: Weights | None = None,
+    precision: str = "fp32",
+) -> nn.Module:
     """A family with trained weights, in evaluation mode, with their ``card``; see ``build``.
 
     ``weights`` None: the miniature that comes with vtexplore. "published": what the authors published, fetched or
     found in the usual cache; a path, "hub:owner/name", an address or several of them: such files from there. Then
-    the files say the size, and the card what became of each tensor ("report"). Raises ``ConfigError`` for an unknown
-    name or size, ``AssetError`` if no weights are shipped, ``WeightsError`` for files that are not there or do not fit.
+    the files say the size, and the card what became of each tensor ("report"). ``device``: "auto" is a GPU if there
+    is one. ``precision``: "bf16" and "fp16" multiply matrices in 16 bits, "auto" if it is on a GPU; weights, attention
+    that is recorded and outputs have 32, see ``vtexplore.devices``. Raises ``ConfigError`` for an unknown name or
+    size, a device that is not here or cannot do so, ``AssetError`` if no weights are shipped, ``WeightsError`` for
+    files that are not there or do not fit.
     """
-    page = family(name)
+    from vtexplore.devices import computing, device_of, precision_of
+
+    page, there = family(name), device_of(device)
+    precision = precision_of(precision, there)
     if weights is not None:
-        return _load_published(name, size, device, weights)
+        return computing(_load_published(name, size, there, weights), precision)
     size = size or "mini"
     if size != "mini":
         raise ConfigError(
@@ -208,7 +221,7 @@ def load(name: str, size: str | None = None, device: Any = "cpu", weights: Weigh
 
     model = build(name, size)
     _tell(model, weights_hash=load_miniature(model, name, page.parts), card=card(name))
-    return model.to(device)
+    return computing(model.to(there), precision)
 
 
 def _load_published(name: str, size: str | None, device: Any, weights: Weights) -> nn.Module:
@@ -232,9 +245,10 @@ def backbone(name: str, device: Any = "cpu", weights: Weights = "published") -> 
 
     ``weights``: as for ``load``. It carries ``weights_hash`` and ``card``. Raises as ``load`` does.
     """
+    from vtexplore.devices import device_of
     from vtexplore.published import filling
 
-    known = published(name)
+    known, there = published(name), device_of(device)
     (contents, *more) = _contents(known, weights)
     layout = _layout(contents, known)
     if layout.build is None or more:
@@ -242,7 +256,7 @@ def backbone(name: str, device: Any = "cpu", weights: Weights = "published") -> 
     model = layout.build().eval()
     report = filling.fill(model, [(layout, contents)])
     _tell(model, weights_hash=report.sha256, card={"report": report.to_dict()}, report=report)
-    return model.to(device)
+    return model.to(there)
 
 
 def _layout(contents: Contents, known: Published) -> Layout:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,29 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Save a picture: .png .svg .gif .mp4", show_default=False)
 ]
 Dpi = Annotated[int, typer.Option(min=30, max=600, help="Dots per inch of the picture.")]
+
+
+_THERE: ContextVar[dict[str, str] | None] = ContextVar("vtexplore_there", default=None)
+Device = Annotated[str | None, typer.Option(help="Where models compute: cpu, cuda, mps; auto: a GPU if there is one.")]
+Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; auto: 16 bits on a GPU.")]
+
+
+@app.callback()
+def _anywhere(device: Device = None, precision: Precision = None) -> None:
+    said = {"device": device, "precision": precision}
+    _THERE.set({name: word for name, word in said.items() if word is not None})
+
+
+def open_model(name: str) -> Any:
+    """A family's miniature, where and how ``vtexplore --device … --precision …`` says."""
+    from vtexplore.registry import load
+
+    return load(name, **(_THERE.get() or {}))
+
+
+def model_or_name(name: str) -> Any:
+    """The same; but only its name where nothing was said, for whoever finds each process a device."""
+    return open_model(name) if _THERE.get() else name
 
 
 def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -10,10 +10,10 @@ gets its weights into the layer's own computation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -45,27 +45,34 @@ class Call:
     given: Tensor | None = None
 
     def weights(self, rows: slice | Tensor | None = None) -> Tensor:
-        """softmax(scale · q kᵀ + bias), fp32 softmax, or what is ``given``: [batch, head, row, key].
+        """softmax(scale · q kᵀ + bias), or what is ``given``: [batch, head, row, key].
 
-        ``rows``: None (all), a slice, or an index [batch, row] that may differ from item to item.
+        ``rows``: None (all), a slice, or an index [batch, row] that may differ from item to item. Computed and
+        returned in fp32 where a model has 16 bits.
         """
         if self.given is not None:
-            return picked(self.given, rows)
+            return wide(picked(self.given, rows))
         q, bias = self.q, self.bias
         if isinstance(rows, Tensor):
             batch, head, _, channel = q.shape
             index = rows.to(q.device)[:, None, :, None]
             if bias is not None and bias.shape[-2] != 1:
-                wide = bias.expand(batch, *bias.shape[1:])
-                bias = wide.gather(2, index.expand(-1, wide.shape[1], -1, wide.shape[3]))
+                each = bias.expand(batch, *bias.shape[1:])
+                bias = each.gather(2, index.expand(-1, each.shape[1], -1, each.shape[3]))
             q = q.gather(2, index.expand(-1, head, -1, channel))
         elif rows is not None:
             q = q[:, :, rows]
             bias = bias[:, :, rows] if bias is not None and bias.shape[-2] != 1 else bias
-        logits = (q @ self.k.transpose(-1, -2)) * self.scale
-        if bias is not None:
-            logits = logits + bias
-        return logits.float().softmax(dim=-1).to(q.dtype)
+        with exactly(q):
+            logits = (wide(q) @ wide(self.k).transpose(-1, -2)) * self.scale
+            if bias is not None:
+                logits = logits + bias
+            return logits.softmax(dim=-1)
+
+
+def wide(x: Tensor) -> Tensor:
+    """The same numbers in 32 bits, if they had 16."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def picked(full: Tensor, rows: slice | Tensor | None = None) -> Tensor:
@@ -197,15 +204,21 @@ def attend(
         dropout=dropout > 0,
     )
     if weights is not None:
-        heard = nn.functional.dropout(weights, dropout) @ v
+        heard = nn.functional.dropout(weights, dropout).to(v.dtype) @ v
     else:
         heard = _fused(q, k, v, bias, dropout, scale)
     return heard if blind is None else heard.masked_fill(blind, 0.0)
+
+
+def exactly(x: Tensor) -> AbstractContextManager[Any]:
+    """A block in which nothing on the device of ``x`` is computed in fewer bits than its tensors have."""
+    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float, scale: float) -> Tensor:
     if q.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         # On the way back the kernel takes ten times as long in 16 bits as in 32.
         q, k, v, bias = q.float(), k.float(), v.float(), None if bias is None else bias.float()
-    with torch.autocast(q.device.type, enabled=False):
+    bias = None if bias is None else bias.to(q.dtype)
+    with exactly(q):
         return nn.functional.scaled_dot_product_attention(q, k, v, bias, dropout, scale=scale)

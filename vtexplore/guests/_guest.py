@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vtexplore.blocks.tap import listened
 from vtexplore.data.text import lend
+from vtexplore.devices import computing
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.guests._hearing import find, heard
 from vtexplore.guests._kind import Feed, Kind
@@ -119,16 +120,19 @@ def wrap(
     detector: Detector | None = None,
     frames: int | None = None,
     max_words: int | None = None,
+    precision: str = "fp32",
 ) -> Guest:
     """A model of transformers as one that every probe, view and widget takes; its outputs stay what they are.
 
     ``processor``: its processor, or a tokenizer and an image processor together as a tuple (one of them, where the
     model reads or sees nothing). ``detector``: finds regions, for models that want them. ``frames``: how many a model
     of pictures is shown, one by one (its scores are then their mean); one of videos has its own number. ``max_words``:
-    pieces of a text, the model's own limit at most (None: at most 64).
+    pieces of a text, the model's own limit at most (None: at most 64). ``precision``: as for ``load``, on the device
+    where the model is; one whose own weights have 16 bits stays what it is.
 
     Pixels are brought to size by the house's reader (bilinear), where some processors use bicubic.
-    Raises ``ConfigError`` for an architecture or class that is not known here, or if part of the processor is missing.
+    Raises ``ConfigError`` for an architecture or class that is not known here, if part of the processor is missing, or
+    for a precision that the device cannot do.
     """
     kind = kind_of(str(getattr(getattr(model, "config", None), "model_type", type(model).__name__)))
     if type(model).__name__ not in kind.classes:
@@ -157,6 +161,7 @@ def wrap(
     )
     guest = Guest(model, kind, looking, inputs, detector)
     guest.training = model.training
+    computing(guest, precision)
     return guest
 
 

@@ -278,7 +278,7 @@ def _kernel(
     if weights is None:
         out, kept = plain(module, query, key, value, attention_mask, **options)
     else:
-        out, kept = (nn.functional.dropout(weights, dropout) @ value).transpose(1, 2), weights
+        out, kept = (nn.functional.dropout(weights, dropout).to(value.dtype) @ value).transpose(1, 2), weights
     if blind is not None:
         out = out.masked_fill(blind.expand(-1, -1, query.shape[2], -1).transpose(1, 2), 0.0)
     return out, kept
@@ -321,7 +321,7 @@ def _at_dropout(ear: Ear, spot: Spot) -> Handles:
         new = ear.show(spot, Shown(q, k, None, q.shape[-1] ** -0.5, p, weights))
         if new is None and seen is None:
             return None
-        return nn.functional.dropout(weights if new is None else new, p)
+        return nn.functional.dropout(weights if new is None else new.to(weights.dtype), p)
 
     parts = {
         name: part for name in ("query", "key", "qkv") if isinstance(part := getattr(module, name, None), nn.Linear)
@@ -360,7 +360,7 @@ def _read_from_outside(ear: Ear, spot: Spot) -> Handles:
             return None
         if weights is None:
             weights = (q @ k.transpose(-1, -2) * shown.scale + (0.0 if bias is None else bias)).softmax(dim=-1)
-        heard = nn.functional.dropout(weights, shown.dropout) @ v
+        heard = nn.functional.dropout(weights, shown.dropout).to(v.dtype) @ v
         heard = heard if blind is None else heard.masked_fill(blind, 0.0)
         made = module.out_proj(heard.transpose(1, 2).flatten(2))
         return (made if module.batch_first else made.transpose(0, 1), None)

@@ -157,7 +157,7 @@ def _recipe(question: Question, model: Any) -> dict[str, Any]:
     """What makes a run the same run. Weights that have no hash get one, if there are any."""
     who = about(model)
     weights = who["weights"] or _hashed(model)
-    kept = {k: who[k] for k in ("vtexplore", "model", "size")} | {"weights": weights}
+    kept = {k: who[k] for k in ("vtexplore", "model", "size", "precision") if k in who} | {"weights": weights}
     return {"probe": question.name, "where": question.where, "options": question.plain()} | kept
 
 

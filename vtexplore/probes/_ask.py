@@ -109,9 +109,13 @@ def few(times_s: Any, most: int = 8) -> np.ndarray:
 
 
 def about(model: Any, clip: Clip | None = None) -> dict[str, Any]:
-    """The circumstances of a result: versions, model, the hash of its weights; ``foreign``: not a clip of its world."""
+    """The circumstances of a result: versions, model, the hash of its weights.
+
+    ``precision`` if the model computes in 16 bits; ``foreign``: not a clip of its world.
+    """
     from vtexplore import __version__
 
+    precision = getattr(model, "precision", "fp32")
     return {
         "vtexplore": __version__,
         "torch": import_module("torch").__version__,
@@ -119,7 +123,9 @@ def about(model: Any, clip: Clip | None = None) -> dict[str, Any]:
         "model": getattr(model, "name", type(model).__name__),
         "size": getattr(model, "size", None),
         "weights": getattr(model, "weights_hash", None),
-    } | ({"foreign": True} if clip is not None and notices(model, clip) else {})
+        **({} if precision == "fp32" else {"precision": precision}),
+        **({"foreign": True} if clip is not None and notices(model, clip) else {}),
+    }
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────────────
