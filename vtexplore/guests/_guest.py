@@ -23,7 +23,7 @@ from vtexplore.guests._parts import Part
 from vtexplore.guests._reading import Borrowed, Looking, parts_of
 from vtexplore.types import Batch, Inputs, Output, Stream
 
-FRAMES, MOST_WORDS = 4, 64
+FRAMES, MOST_WORDS, CELLS = 4, 64, 6
 _ALONE = threading.RLock()  # hooks stand in the model itself: one listened forward at a time
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Frames [batch, frame, rgb, height, width] in 0..1 to boxes [batch, frame, region, 4] (xyxy in 0..1 of the square) and
@@ -82,8 +82,8 @@ class Guest(nn.Module):
             )
 
     def grid(self, batch: Batch) -> tuple[int, int, int]:
-        """Slots of time, rows and columns of the video's places."""
-        slots, rows, columns = self.wants.grid
+        """Slots of time, rows and columns of the video's places; regions lie anywhere, and are laid over ``CELLS``²."""
+        slots, rows, columns = (0, CELLS, CELLS) if self.wants.regions else self.wants.grid
         return slots or batch.video.shape[1], rows, columns
 
     def pixels(self, batch: Batch) -> Tensor:

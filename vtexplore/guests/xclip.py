@@ -26,15 +26,16 @@ def wants(config: Any) -> Wants:
 def feed(guest: Guest, batch: Batch) -> Feed:
     """All texts of the batch stand beside each of its videos: the model scores every pair."""
     frames, (_, rows, columns) = batch.video.shape[1], guest.grid(batch)
-    seen, messages = patches(batch, guest.grid(batch), cls=1), of_frames(batch, "message")
+    seen = patches(batch, guest.grid(batch), cls=1)
+    messages = [of_frames(batch, f"message {i + 1}") for i in range(guest.model.config.vision_config.num_hidden_layers)]
     texts = Tokens.make(batch.texts, [{"text", "special"}] * len(batch))
     return Feed(
         worded(batch) | {"pixel_values": guest.pixels(batch)},
         {
             "words": words(batch),
             "frames": frame_by_frame(frames, seen),
-            "frames and messages": frame_by_frame(frames, seen, messages),
-            "messages": messages,
+            **{f"messages {i}": sent for i, sent in enumerate(messages)},
+            **{f"frames and messages {i}": frame_by_frame(frames, seen, sent) for i, sent in enumerate(messages)},
             "moments": of_frames(batch, "[CLS]"),
             "texts": Part(lambda: [texts] * len(batch), len(batch)),
             "places": places(batch, rows, columns),
@@ -101,13 +102,17 @@ KIND = Kind(
     paper="arXiv 2208.02816",
     sites=(
         (r"text_model\.encoder\.layers\.\d+\.self_attn", "words>words"),
-        (r"vision_model\.encoder\.layers\.\d+\.message_attn", "messages>messages"),
-        (r"vision_model\.encoder\.layers\.\d+\.self_attn", "frames and messages>frames and messages"),
+        (r"vision_model\.encoder\.layers\.(\d+)\.message_attn", r"messages \1>messages \1"),
+        (
+            r"vision_model\.encoder\.layers\.(\d+)\.self_attn",
+            r"frames and messages \1>frames and messages \1",
+        ),
         (r"mit\.encoder\.layers\.\d+\.self_attn", "moments>moments"),
         (r"prompts_generator\.decoder\.\d+\.cross_attn", "texts>places"),
     ),
     states=(
         (r"text_model\.encoder\.layers\.\d+", "words"),
+        (r"vision_model\.encoder\.layers\.(\d+)\.message_attn", r"messages \1"),
         (r"vision_model\.encoder\.layers\.\d+", "frames"),
         (r"mit\.encoder\.layers\.\d+", "moments"),
         (r"prompts_generator\.decoder\.\d+", "texts"),
