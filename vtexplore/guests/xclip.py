@@ -53,7 +53,7 @@ def see(guest: Guest, batch: Batch) -> Stream:
 
     Messages know no order: frames in another one give the very same states in that order.
     """
-    made, frames = feed(guest, batch), batch.video.shape[1]
+    made = feed(guest, batch)
     with guest.listening(made.parts, batch):
         out = guest.model.vision_model(pixel_values=made.inputs["pixel_values"].flatten(0, 1)).last_hidden_state
     seen = patches(batch, guest.grid(batch), cls=1)

@@ -86,7 +86,8 @@ class Case:
     def spread(self, tokens: Tokens, shares: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         """What each token of a sequence has [token], as patches [frame, row, column] (None: none there) and [word].
 
-        What is on a region lies evenly over its box, what is on a place of all frames evenly over them. Raises ``Unsupported`` if the sequence has other patches than the model's grid.
+        What is on a region lies evenly over its box, what is on a place of all frames evenly over them. Raises
+        ``Unsupported`` if the sequence has other patches than the model's grid.
         """
         words = np.zeros(len(self.words))
         pieces = {(p, int(w)) for p, w in zip(self.told.pieces[0], self.told.piece_words[0], strict=True)}

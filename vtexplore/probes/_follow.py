@@ -185,13 +185,13 @@ def _handed_on(flow: Flow, call: Heard, own: Mapping[Any, int]) -> np.ndarray:
     ``Unsupported`` if what is asked hangs on one of the others.
     """
     there = np.array([name in own for name in names_of(call.queries)])
-    if not there.all() and (slope := flow.slopes.get(id(call))) is not None:
-        if bool(call.full(slope)[:, torch.from_numpy(~there)].any()):
-            lost = call.queries.labels[int(np.flatnonzero(~there)[0])]
-            raise Unsupported(
-                f"At {call.site} a token asks that no layer hands on ({lost}), so attention cannot be followed. Take "
-                "away patches instead: method='occlusion'."
-            )
+    slope = None if there.all() else flow.slopes.get(id(call))
+    if slope is not None and bool(call.full(slope)[:, torch.from_numpy(~there)].any()):
+        lost = call.queries.labels[int(np.flatnonzero(~there)[0])]
+        raise Unsupported(
+            f"At {call.site} a token asks that no layer hands on ({lost}), so attention cannot be followed. Take "
+            "away patches instead: method='occlusion'."
+        )
     return np.flatnonzero(there)
 
 

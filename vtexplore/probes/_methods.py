@@ -28,7 +28,7 @@ from vtexplore.probes._ask import card_of
 from vtexplore.probes._case import AT_ONCE, Case
 from vtexplore.probes._descent import Layer, names_of
 from vtexplore.probes._follow import Flow, follow, relevance, rolled
-from vtexplore.probes._places import patches, regions
+from vtexplore.probes._places import REGIONS, patches, regions
 from vtexplore.probes._removal import Without, able, over_pixels
 from vtexplore.probes._slopes import Slope, slope_of
 
@@ -36,7 +36,6 @@ WINDOWS = "The backbone attends in windows, which are not followed: a patch here
 NO_PATCHES = "What is read off at the end hears no patches in the layers that are followed, so all of them are 0."
 NO_WORDS = "No table of words was found in this model, so that words have no part here."
 NO_MASK = "This model's tokenizer has no [MASK], so what it says without a word is not known: words have no part here."
-REGIONS = "The model reads regions: what is on each is spread evenly over its box, and a cell holds what lies on it."
 FEW = 16  # of a path: clips and texts at one time, each with its gradient
 
 
@@ -79,7 +78,10 @@ def found_by(method: str, case: Case, **options: Any) -> Found:
 
 
 def raw(case: Case, *, site: str | None = None, head: int | None = None) -> Found:
-    """Where what is read off at the end looks, at a ``site`` and ``head`` (None: the card's, or the middle of the layers that hear patches, or of all if none does)."""
+    """Where what is read off at the end looks, at a ``site`` and ``head`` (None: the card's, or the middle layer).
+
+    The middle is that of the layers that hear patches, if some do.
+    """
     flow = follow(case)
     best = card_of(case.model).get("grounding_head") or {}
     shares, sites = [], []

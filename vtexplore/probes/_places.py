@@ -10,6 +10,8 @@ from vtexplore.errors import Unsupported
 from vtexplore.record import frames_of
 from vtexplore.types import Tokens
 
+REGIONS = "The model reads regions: what is on each is spread evenly over its box, and a cell holds what lies on it."
+
 
 def patches(tokens: Tokens) -> np.ndarray:
     """bool [token]: those that are a place in a frame."""
@@ -58,6 +60,15 @@ def spread_over(tokens: Tokens, cells: Tokens) -> np.ndarray:
 def _middles(tokens: Tokens) -> np.ndarray:
     """Middle of each token's span, in 100ths of a second, so that time is asked first, and of its box: [token, 3]."""
     return np.column_stack([tokens.span_s.mean(axis=1) * 100, (tokens.box[:, :2] + tokens.box[:, 2:]) / 2])
+
+
+def on_cells(rows: np.ndarray, tokens: Tokens, cells: Tokens | None) -> tuple[np.ndarray, Tokens]:
+    """What is on tokens, float [..., token], and the tokens: regions' shares laid over ``cells``, all else as it is."""
+    if cells is None or len(cells) == 0 or not regions(tokens):
+        return rows, tokens
+    at = patches(tokens)
+    laid = rows[..., at] @ spread_over(tokens[at], cells)
+    return np.concatenate([rows[..., ~at], laid], axis=-1).astype(rows.dtype), tokens[~at] + cells
 
 
 class Gridded:
