@@ -97,11 +97,12 @@ def names_of(tokens: Tokens) -> Names:
 def steps(layers: Sequence[Layer]) -> tuple[Step, ...]:
     """The layers in the order in which they ran, and what each hears."""
     hiddens: dict[Names, list[Tensor]] = {}
+    ran: dict[Names, list[Tensor]] = {}  # the same, that which ran last at the end
     out = []
     for layer in layers:
         own, begins, heard = layer.names, dict[Names, tuple[Source, ...]](), []
         if own not in hiddens:
-            begins[own] = _born(_states(layer.calls[0], queries=True), hiddens)
+            begins[own] = _born(_states(layer.calls[0], queries=True), ran)
             hiddens[own] = []
         for calls, names in _matrices(layer, hiddens):
             if names == own:
@@ -109,10 +110,12 @@ def steps(layers: Sequence[Layer]) -> tuple[Step, ...]:
             elif names in hiddens:
                 sources = (Source(names, _depth(calls[0].keys_from, hiddens[names])),)
             elif not (sources := _mixed(calls[0], names, own, hiddens)):
-                begins[names] = _born(_states(calls[0], queries=False), hiddens)
+                begins[names] = _born(_states(calls[0], queries=False), ran)
                 hiddens[names], sources = [], (Source(names, 0),)
             heard.append((calls, names, sources))
         hiddens[own].append(layer.hidden)
+        ran.pop(own, None)
+        ran[own] = hiddens[own]
         out.append(Step(layer, begins, tuple(heard)))
     return tuple(out)
 
@@ -184,11 +187,11 @@ def _depth(made: Tensor, hiddens: Sequence[Tensor]) -> int:
 # ── beginnings ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _born(states: Tensor | None, hiddens: Mapping[Names, Sequence[Tensor]]) -> tuple[Source, ...]:
+def _born(states: Tensor | None, ran: Mapping[Names, Sequence[Tensor]]) -> tuple[Source, ...]:
     """What first states [token, channel] are made of: tokens of the stream that ran last, of those that they are of."""
     if states is None or not states.requires_grad:
         return ()
-    for names, past in reversed(hiddens.items()):
+    for names, past in reversed(ran.items()):
         depth = _depth(states, past) if past and any(h.requires_grad for h in past) else 0
         share = _shares(states, past[depth - 1]) if depth else None
         if share is not None:
