@@ -95,8 +95,8 @@ def before_after(
 ) -> BeforeAfterResult:
     """Score pairs of clips (None = 32 of the world's, with combinations that no training showed; see ``world_pairs``).
 
-    Raises ``ConfigError`` for no pair or other wordings, ``TextError`` for a text that the model cannot read, ``Unsupported`` for a
-    family that neither matches nor embeds both.
+    Raises ``ConfigError`` for no pair or other wordings, ``TextError`` for a text that the model cannot read,
+    ``Unsupported`` for a family that neither matches nor embeds both.
     """
     from tqdm.auto import tqdm
 
