@@ -73,6 +73,7 @@ def test_a_probe_answers_or_says_why_not(name: str, cls: str, tmp_path: Path) ->
             answered[probe] = ask(guest)
         except VtexploreError as error:
             refused[probe] = str(error)
+    print(f"{cls} answers {', '.join(answered)}")
     for probe, why in refused.items():
         assert "\n" not in why and why.endswith((".", "?")) and len(why) > 20, (probe, why)
     batch = prepare([CLIP], [TEXT], guest.inputs)

@@ -191,7 +191,7 @@ def _born(states: Tensor | None, ran: Mapping[Names, Sequence[Tensor]]) -> tuple
     """What first states [token, channel] are made of: tokens of the stream that ran last, of those that they are of."""
     if states is None or not states.requires_grad:
         return ()
-    for names, past in reversed(ran.items()):
+    for names, past in reversed(list(ran.items())):
         depth = _depth(states, past) if past and any(h.requires_grad for h in past) else 0
         share = _shares(states, past[depth - 1]) if depth else None
         if share is not None:
