@@ -135,7 +135,7 @@ def _words(picture: Picture, result: Any, box: tuple[float, float, float, float]
     axes.locator_params(axis="y", nbins=3)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     if np.isnan(result.words_map).all():
-        axes.text(0.5, 0.5, "this method has no words", ha="center", transform=axes.transAxes, fontsize=BODY)
+        axes.text(0.5, 0.5, "words have no part here", ha="center", transform=axes.transAxes, fontsize=BODY)
         axes.set_yticks([])
 
 
