@@ -141,6 +141,6 @@ def _words(picture: Picture, result: Any, box: tuple[float, float, float, float]
 
 def _words_said(result: Any) -> str:
     if np.isnan(result.words_map).all():
-        return "This method says nothing of words."
+        return "Words have no part here."
     best = int(np.argmax(np.abs(np.nan_to_num(result.words_map))))
     return f"Of the words, '{result.words[best]}' has most to do with it ({result.words_map[best]:+.3g})."
