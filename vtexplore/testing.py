@@ -38,6 +38,7 @@ from torch import Tensor
 from vtexplore.blocks.tap import Call, Tap, listening
 from vtexplore.data.prepare import prepare
 from vtexplore.errors import ContractError
+from vtexplore.probes._videos import apart
 from vtexplore.record import beside, record
 from vtexplore.types import Batch, Clip, Inputs, Output, Stream, Tokens
 
@@ -313,6 +314,17 @@ def _dropped(case: Case) -> Iterator[str]:
             yield f"{head} changes with the pixels of a clip that is hidden (batch.video_mask)"
 
 
+def _apart(case: Case) -> Iterator[str]:
+    if not apart(case.model):  # a model that reads both together from its first layers
+        return
+    with torch.inference_mode():
+        read = case.model.read(*case.model.embed(case.batch), case.batch)
+    for head in read.heads():
+        whole = getattr(case.plain, head)
+        if whole is None or not torch.allclose(getattr(read, head), whole, atol=CLOSE):
+            yield f"{head} is not what the whole forward says"
+
+
 LIT = "light on a patch changes its own token most"
 PROMISES: dict[str, Promise] = {
     "heads are finite and as large as the batch": _heads,
@@ -326,4 +338,5 @@ PROMISES: dict[str, Promise] = {
     LIT: _lit,
     "weights handed back are used": _edited,
     "a hidden clip is not seen": _dropped,
+    "what is embedded apart, if anything is, is read as both together": _apart,
 }

@@ -15,7 +15,8 @@ from vtexplore.data.prepare import prepare
 from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.probes import _follow
 from vtexplore.probes._case import case_of
-from vtexplore.probes._follow import Flow, Heard, Layer, follow, names_of, normalised, rolled
+from vtexplore.probes._descent import Heard, Layer, names_of
+from vtexplore.probes._follow import Flow, follow, normalised, rolled
 from vtexplore.probes._methods import METHODS, found_by
 from vtexplore.probes._places import patches
 from vtexplore.probes._removal import REMOVALS, Without

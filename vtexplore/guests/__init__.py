@@ -8,8 +8,8 @@ Each file of this folder is one architecture, called as transformers calls its t
 a batch becomes its inputs, what its outputs mean. A model of your own speaks for itself, see ``vtexplore.testing``.
 """
 
-from vtexplore.guests._guest import Guest, cells, kind_of, names, wrap
-from vtexplore.guests._kind import Feed, Kind, Wants
+from vtexplore.guests._guest import Apart, Guest, cells, kind_of, names, wrap
+from vtexplore.guests._kind import Feed, Kind, Towers, Wants
 from vtexplore.guests._parts import Part
 
-__all__ = ["Feed", "Guest", "Kind", "Part", "Wants", "cells", "kind_of", "names", "wrap"]
+__all__ = ["Apart", "Feed", "Guest", "Kind", "Part", "Towers", "Wants", "cells", "kind_of", "names", "wrap"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -19,10 +20,11 @@ from vtexplore.devices import computing
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.guests._hearing import find, heard
 from vtexplore.guests._kind import Feed, Kind
+from vtexplore.guests._parts import Part
 from vtexplore.guests._reading import Borrowed, Looking, parts_of
-from vtexplore.types import Batch, Inputs, Output
+from vtexplore.types import Batch, Inputs, Output, Stream
 
-FRAMES, MOST_WORDS = 4, 64
+FRAMES, MOST_WORDS, CELLS = 4, 64, 6
 _ALONE = threading.RLock()  # hooks stand in the model itself: one listened forward at a time
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Frames [batch, frame, rgb, height, width] in 0..1 to boxes [batch, frame, region, 4] (xyxy in 0..1 of the square) and
@@ -53,24 +55,36 @@ class Guest(nn.Module):
         Of a clip that is not there, pixels are the mean colour (and features 0), for heads that read states without
         attention. Raises ``Unsupported`` for hidden patches where such a head would read them, or regions hold them.
         """
-        if batch.patch_mask is not None and not self.kind.hides_patches:
-            raise Unsupported(f"Single patches cannot be hidden from {self.kind.title}. Paint them over instead.")
+        self.able(batch)
         feed = self.kind.feed(self, batch)
         return self.kind.say(self, self.run(feed, batch), batch)
 
     def run(self, feed: Feed, batch: Batch) -> Any:
         """The model's own output, listened to if anybody listens."""
+        with self.listening(feed.parts, batch), self.kind.around(self, batch):
+            return self.model(**feed.inputs)
+
+    @contextmanager
+    def listening(self, parts: Mapping[str, Part], batch: Batch) -> Iterator[None]:
+        """In this block all that is called of the model is listened to, if anybody listens or something is hidden."""
         hiding = batch.video_mask is not None or batch.patch_mask is not None
         with ExitStack() as stack:
             if listened() or hiding:
                 stack.enter_context(_ALONE)
-                stack.enter_context(heard(self.spots, self.layers, feed.parts))
-            stack.enter_context(self.kind.around(self, batch))
-            return self.model(**feed.inputs)
+                stack.enter_context(heard(self.spots, self.layers, parts))
+            yield
+
+    def able(self, batch: Batch) -> None:
+        """Raises ``Unsupported`` for a batch of which single patches are hidden, where that cannot be."""
+        if batch.patch_mask is not None and not self.kind.hides_patches:
+            raise Unsupported(
+                f"Single patches cannot be hidden from {self.kind.title}. Paint them over instead: "
+                "removal='mean colour'."
+            )
 
     def grid(self, batch: Batch) -> tuple[int, int, int]:
-        """Slots of time, rows and columns of the video's places."""
-        slots, rows, columns = self.wants.grid
+        """Slots of time, rows and columns of the video's places; regions lie anywhere, and are laid over ``CELLS``²."""
+        slots, rows, columns = (0, CELLS, CELLS) if self.wants.regions else self.wants.grid
         return slots or batch.video.shape[1], rows, columns
 
     def pixels(self, batch: Batch) -> Tensor:
@@ -88,6 +102,31 @@ class Guest(nn.Module):
                 f"detector gave {list(boxes.shape)} and {list(features.shape)}."
             )
         return boxes.to(self.model.dtype), _there(features, batch).to(self.model.dtype)
+
+
+class Apart(Guest):
+    """A guest of two towers: what it makes of a clip and of a text can be asked for before the two meet.
+
+    Whoever asks of many texts, or of many orders of frames, has each clip looked at once. A guest that reads both
+    together from its first layers has nothing of the kind, and is a ``Guest`` alone.
+    """
+
+    def embed(self, batch: Batch) -> tuple[Stream, Stream]:
+        """What the towers make of clips and of texts, [batch, token, channel] each; see the kind's page."""
+        assert self.kind.towers is not None
+        self.able(batch)
+        return self.kind.towers.see(self, batch), self.text(batch)
+
+    def text(self, batch: Batch) -> Stream:
+        """What the tower of texts makes of them [batch, token, channel]."""
+        assert self.kind.towers is not None
+        return self.kind.towers.hear(self, batch)
+
+    def read(self, video: Stream, text: Stream, batch: Batch) -> Output:
+        """What the heads say of clips and texts that were embedded before; the same as ``forward`` says of both."""
+        assert self.kind.towers is not None
+        seen = None if bool(video.mask.all()) else video.mask.any(dim=1)
+        return self.kind.towers.meet(self, video, text, replace(batch, video_mask=seen, patch_mask=None))
 
 
 def _there(x: Tensor, batch: Batch) -> Tensor:
@@ -159,7 +198,7 @@ def wrap(
         max_words=min(wants.words, max_words or MOST_WORDS) or MOST_WORDS,
         vocabulary=lend(Borrowed.of(tokenizer)) if wants.words else "world",
     )
-    guest = Guest(model, kind, looking, inputs, detector)
+    guest = (Guest if kind.towers is None else Apart)(model, kind, looking, inputs, detector)
     guest.training = model.training
     computing(guest, precision)
     return guest

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vtexplore.guests._parts import Part
-from vtexplore.types import Batch, Output
+from vtexplore.types import Batch, Output, Stream
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class Feed:
     parts: Mapping[str, Part]
 
 
+@dataclass(frozen=True)
+class Towers:
+    """An architecture whose two towers do not see each other: what it makes of clips, what of texts, and what its
+    heads say where the two ``meet``. ``see`` and ``hear`` give [batch, token, channel]."""
+
+    see: Callable[[Any, Batch], Stream]
+    hear: Callable[[Any, Batch], Stream]
+    meet: Callable[[Any, Stream, Stream, Batch], Output]
+
+
 def _nothing(guest: Any, batch: Batch) -> AbstractContextManager[Any]:
     return nullcontext()
 
@@ -48,7 +58,7 @@ class Kind:
     configurations lack. ``small(class, words)`` makes a tiny model with fresh weights and so many words; ``classes``
     are those of transformers that can be wrapped. ``around`` stands about each forward. ``hides_patches``: one patch
     can be hidden, so that nothing said depends on it. ``frames_independent``: frames are seen one by one, and scores
-    are their mean.
+    are their mean. ``towers``: how clips and texts are asked for apart; None where they meet from the first layers.
     """
 
     title: str
@@ -64,6 +74,7 @@ class Kind:
     optional: tuple[str, ...] = ()
     hides_patches: bool = False
     frames_independent: bool = False
+    towers: Towers | None = None
 
 
 LAYERS = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}

@@ -69,6 +69,11 @@ def words(batch: Batch) -> Part:
     return Part(cache(lambda: word_tokens(batch)), batch.word_ids.shape[1])
 
 
+def whole_texts(batch: Batch) -> Part:
+    """One token for each text: all of it."""
+    return Part(cache(lambda: [Tokens.make([text], [{"text", "special"}]) for text in batch.texts]), 1)
+
+
 def words_of_each_frame(batch: Batch) -> Part:
     """The pieces of each text once a frame; each has that frame's span."""
     frames, length = batch.video.shape[1], batch.word_ids.shape[1]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
 from vtexplore.guests._guest import Guest
-from vtexplore.guests._kind import Feed, Kind, Wants, mean_of_frames, square, tiny, unit, worded
-from vtexplore.guests._parts import frame_by_frame, patches, words
-from vtexplore.types import Batch, Output
+from vtexplore.guests._kind import Feed, Kind, Towers, Wants, mean_of_frames, square, tiny, unit, worded
+from vtexplore.guests._parts import frame_by_frame, of_frames, patches, whole_texts, words
+from vtexplore.types import Batch, Output, Stream
 
 
 def wants(config: Any) -> Wants:
@@ -30,8 +32,32 @@ def feed(guest: Guest, batch: Batch) -> Feed:
 
 def say(guest: Guest, out: Any, batch: Batch) -> Output:
     """Embeddings, and their product times the scale."""
-    video = mean_of_frames(unit(out.image_embeds), batch.video.shape[1])
-    text = unit(out.text_embeds)
+    return _met(guest, mean_of_frames(unit(out.image_embeds), batch.video.shape[1]), unit(out.text_embeds))
+
+
+def see(guest: Guest, batch: Batch) -> Stream:
+    """The embedding of each frame [batch, frame, channel], of length 1: frames are pictures, in any order."""
+    made, frames = feed(guest, batch), batch.video.shape[1]
+    with guest.listening(made.parts, batch):
+        out = guest.model.get_image_features(pixel_values=made.inputs["pixel_values"]).pooler_output
+    mask = batch.has_video[:, None].expand(-1, frames)
+    return Stream(unit(out).unflatten(0, (-1, frames)), mask, of_frames(batch, "[CLS]").tokens)
+
+
+def hear(guest: Guest, batch: Batch) -> Stream:
+    """The embedding of each text [batch, 1, channel], of length 1."""
+    with guest.listening({"words": words(batch)}, batch):
+        out = unit(guest.model.get_text_features(**worded(batch)).pooler_output)[:, None]
+    return Stream(out, batch.word_mask[:, :1], whole_texts(batch).tokens)
+
+
+def meet(guest: Guest, video: Stream, text: Stream, batch: Batch) -> Output:
+    """The mean of the frames that are there, beside the text."""
+    there = (video.mask | ~video.mask.any(dim=1, keepdim=True)).to(video.hidden)[..., None]
+    return _met(guest, (video.hidden * there).sum(dim=1) / there.sum(dim=1), text.hidden[:, 0])
+
+
+def _met(guest: Guest, video: Tensor, text: Tensor) -> Output:
     return Output(
         match_logits=(video * text).sum(dim=-1) * guest.model.logit_scale.exp(),
         video_embedding=video,
@@ -66,4 +92,5 @@ KIND = Kind(
     small=small,
     hides_patches=True,
     frames_independent=True,
+    towers=Towers(see, hear, meet),
 )

@@ -24,7 +24,7 @@ from vtexplore.errors import ConfigError, TextError, Unsupported
 from vtexplore.objectives.questions import answer, question
 from vtexplore.probes._ask import able, needs, text_of
 from vtexplore.probes._gaps import MASK, gap_of, likely, whole_words
-from vtexplore.probes._places import grid_of, patches
+from vtexplore.probes._places import grid_of, patches, regions, spread_over
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip, Output, Tokens
 
@@ -64,6 +64,11 @@ class Case:
             return replace(batch, word_ids=ids)
         return replace(batch, question=replace(batch.question, word_ids=ids))
 
+    @property
+    def hides_words(self) -> bool:
+        """Whether a word can be taken away: the tokenizer has a [MASK]."""
+        return "[MASK]" in vocabulary(self.model.inputs.vocabulary).ids
+
     def many(self, count: int) -> Batch:
         """The clip and the text, ``count`` times."""
         return self.batch.take([0] * count)
@@ -81,7 +86,8 @@ class Case:
     def spread(self, tokens: Tokens, shares: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         """What each token of a sequence has [token], as patches [frame, row, column] (None: none there) and [word].
 
-        Raises ``Unsupported`` if the sequence has other patches than the model's grid.
+        What is on a region lies evenly over its box, what is on a place of all frames evenly over them. Raises
+        ``Unsupported`` if the sequence has other patches than the model's grid.
         """
         words = np.zeros(len(self.words))
         pieces = {(p, int(w)) for p, w in zip(self.told.pieces[0], self.told.piece_words[0], strict=True)}
@@ -90,10 +96,15 @@ class Case:
         at = patches(tokens)
         if not at.any():
             return None, self.without_gap(words)
+        if regions(tokens):
+            painted = shares[at] @ spread_over(tokens[at], self.tokens)
+            return painted.reshape(self.grid), self.without_gap(words)
         where = grid_of(tokens, at)
-        if where.shape != self.grid:
-            raise Unsupported("The layers of this model see other patches than it has places for.")
-        return shares[where], self.without_gap(words)
+        if where.shape == self.grid:
+            return shares[where], self.without_gap(words)
+        if where.shape == (1, *self.grid[1:]):  # places that all frames share
+            return np.repeat(shares[where] / self.grid[0], self.grid[0], axis=0), self.without_gap(words)
+        raise Unsupported("The layers of this model see other patches than it has places for.")
 
     def without_gap(self, words: np.ndarray) -> np.ndarray:
         """The word in question is 0: it is asked for, and says nothing of itself."""

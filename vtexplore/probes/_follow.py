@@ -11,58 +11,29 @@ first the identity. Layers are taken in the order in which they run; how R grows
                R^sq ← R^sq + (R̄^ss)ᵀ Ā R̄^qq,   R^ss ← R^ss + Ā R^qs,   R̄ = I + rownorm(R − I)
 
 Attention that is divided (a [CLS] that sees all, tokens that see their frame) is one matrix of all its rows. Windows
-of a backbone, whose grids change from stage to stage, are not followed: patches begin where they leave it. What is
-heard of another stream is that stream as it was then; which layer that is, is read off the autograd graph.
+of a backbone, whose grids change from stage to stage, are not followed: patches begin where they leave it. A stream
+made of another's tokens (see ``_descent``) goes on where those were, R[its token, theirs], and whoever hears it hears
+them; so do tokens that stand beside a stream for one layer. Neither has a matrix of its own for R̄.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vtexplore.blocks.tap import Call, listening
 from vtexplore.errors import Unsupported
 from vtexplore.probes._case import Case
-from vtexplore.types import Attention, Stream, Tokens
+from vtexplore.probes._descent import Heard, Layer, Names, Source, Step, heard_last, names_of, steps
+from vtexplore.types import Stream
 
-Names = tuple[Any, ...]
 Made = dict[Names, Tensor]
 """What a stream is made of: stream → [own token, its token]."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """One attention of one item: ``weights`` as the layer used them, in the graph; ``keys_from`` the keys, too."""
-
-    site: str
-    weights: Tensor
-    keys_from: Tensor
-    queries: Tokens
-    keys: Tokens
-    groups: Tensor | None
-    key_groups: Tensor | None
-
-    def full(self, weights: Tensor) -> Tensor:
-        """Weights, or something of their shape, as [head, query, key], whatever the groups."""
-        if self.groups is not None:
-            weights = weights.unflatten(1, (len(self.groups), -1)).transpose(1, 2)
-        return Attention(self.site, weights, (self.queries,), (self.keys,), self.groups, self.key_groups).full()[0]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What a layer heard, and the states that it handed on."""
-
-    site: str
-    calls: tuple[Heard, ...]
-    hidden: Tensor
-    tokens: Tokens
-    names: Names
 
 
 @dataclass
@@ -81,7 +52,7 @@ class Follower:
         weights = call.weights()
         weights = weights if weights.requires_grad else weights.requires_grad_()
         self.waiting.append(
-            Heard(call.site, weights, call.k, call.queries()[0], call.keys()[0], call.groups, call.key_groups)
+            Heard(call.site, weights, call.k, call.queries()[0], call.keys()[0], call.groups, call.key_groups, call.q)
         )
         return weights
 
@@ -93,26 +64,16 @@ class Follower:
             self.waiting = []
 
 
-def names_of(tokens: Tokens) -> Names:
-    """What tells each token of a sequence from the others, and the same token in other sequences."""
-    seen: Counter[Any] = Counter()
-    out = []
-    for label, word, span in zip(tokens.labels, tokens.word.tolist(), tokens.span_s.tolist(), strict=True):
-        name = (label, word, *(None if s != s else round(s, 6) for s in span))
-        out.append((*name, seen[name]))
-        seen[name] += 1
-    return tuple(out)
-
-
 @dataclass(frozen=True)
 class Flow:
     """A forward that was followed: its ``layers``, the gradient of the score by each call's weights, and where the
-    score is read off: for each stream that is read, its last layer and the rows [row]."""
+    score is read off: for each stream that is read, its last layer and the rows [row]. ``trace``: who hears whom."""
 
     layers: tuple[Layer, ...]
     slopes: dict[int, Tensor]
     read: tuple[tuple[Layer, Tensor], ...]
     windows: bool
+    trace: tuple[Step, ...] = ()
 
 
 def follow(case: Case) -> Flow:
@@ -130,7 +91,8 @@ def follow(case: Case) -> Flow:
         slopes = torch.autograd.grad(score, wanted, allow_unused=True, retain_graph=True)
         found = {id(w): s for w, s in zip(wanted, slopes, strict=True)}
     read = []
-    heard = _heard_last(follower.layers)
+    trace = steps(follower.layers)
+    heard = heard_last(trace)
     for end in ends:
         slope = found.get(id(end.hidden))
         if slope is not None and end.names not in heard:
@@ -143,7 +105,7 @@ def follow(case: Case) -> Flow:
             "nothing to follow. Take away patches instead: method='occlusion'."
         )
     kept = {id(c): s for c in calls if (s := found.get(id(c.weights))) is not None}
-    return Flow(tuple(follower.layers), kept, tuple(read), follower.windows)
+    return Flow(tuple(follower.layers), kept, tuple(read), follower.windows, trace)
 
 
 def relevance(flow: Flow) -> list[tuple[Layer, Made]]:
@@ -164,11 +126,11 @@ def rolled(flow: Flow) -> list[tuple[Layer, Made]]:
 
 
 def _read(flow: Flow, made: dict[Names, Made], less_own: bool) -> list[tuple[Layer, Made]]:
-    """The mean of the rows that are read; without what they began as, if ``less_own``."""
+    """The mean of the rows that are read; without the tokens that they began as, if ``less_own``."""
     out = []
     for layer, rows in flow.read:
         mine = dict(made[layer.names])
-        if less_own:
+        if less_own and layer.names in mine:
             mine[layer.names] = mine[layer.names] - torch.eye(len(layer.names), device=rows.device)
         out.append((layer, {names: matrix[rows].mean(dim=0) for names, matrix in mine.items()}))
     return out
@@ -183,81 +145,54 @@ Rule = Callable[[Made, Made, Tensor, Tensor, Names, Names], Made]
 def _walk(flow: Flow, strength: Callable[[Heard], Tensor], rule: Rule) -> dict[Names, Made]:
     """R of every stream after its last layer."""
     past: dict[Names, list[Made]] = {}
-    hiddens: dict[Names, list[Tensor]] = {}
-    for layer in flow.layers:
-        made = past.setdefault(layer.names, [_identity(layer.names, layer.hidden)])[-1]
-        for calls, names in _matrices(layer, past):
-            other = past.setdefault(names, [_identity(names, layer.hidden)])
-            heard = made if names == layer.names else other[_depth(calls[0].keys_from, hiddens.get(names, []))]
-            own, its = ({name: i for i, name in enumerate(n)} for n in (layer.names, names))
+    for step in flow.trace or steps(flow.layers):
+        layer = step.layer
+        for names, sources in step.begins.items():
+            eye = torch.eye(len(names), device=layer.hidden.device)
+            past[names] = [_made_of(sources, past) if sources else {names: eye}]
+        made = past[layer.names][-1]
+        own = {name: i for i, name in enumerate(layer.names)}
+        for calls, names, sources in step.heard:
+            its = {name: i for i, name in enumerate(names)}
             matrix = layer.hidden.new_zeros(len(own), len(its), dtype=torch.float32)
             asked = torch.zeros(len(own), dtype=torch.bool, device=matrix.device)
             for call in calls:
-                if lost := [n for n in names_of(call.queries) if n not in own]:
-                    raise Unsupported(
-                        f"At {call.site} a token asks that no layer hands on ({lost[0][0]}), so attention cannot be "
-                        "followed. Take away patches instead: method='occlusion'."
-                    )
-                rows = torch.tensor([own[n] for n in names_of(call.queries)], device=matrix.device)
+                rows = _handed_on(flow, call, own)
                 columns = torch.tensor([its[n] for n in names_of(call.keys)], device=matrix.device)
-                matrix[rows[:, None], columns] = strength(call).to(matrix)
-                asked[rows] = True
-            made = rule(made, heard, matrix, asked, layer.names, names)
+                at = torch.tensor([own[n] for n in names_of(call.queries[rows])], device=matrix.device)
+                matrix[at[:, None], columns] = strength(call)[torch.from_numpy(rows)].to(matrix)
+                asked[at] = True
+            made = rule(made, _made_of(sources, past, made), matrix, asked, layer.names, names)
         past[layer.names].append(made)
-        hiddens.setdefault(layer.names, []).append(layer.hidden)
     return {names: history[-1] for names, history in past.items()}
 
 
-def _identity(names: Names, like: Tensor) -> Made:
-    return {names: torch.eye(len(names), device=like.device)}
-
-
-def _matrices(layer: Layer, known: Any) -> list[tuple[list[Heard], Names]]:
-    """A layer's calls, those together that are rows of one matrix, and the stream whose tokens they hear."""
-    out: list[tuple[list[Heard], Names]] = []
-    taken: set[Any] = set()
-    for call in layer.calls:
-        names, rows = _stream_of(call, layer.names, known), set(names_of(call.queries))
-        if out and out[-1][1] == names and not rows & taken:
-            out[-1][0].append(call)
-            taken |= rows
-        else:
-            out.append(([call], names))
-            taken = rows
+def _made_of(sources: Sequence[Source], past: Mapping[Names, Sequence[Made]], now: Made | None = None) -> Made:
+    """R of a sequence whose tokens come from streams; ``now``: that of the stream whose layer is running."""
+    out: Made = {}
+    for source in sources:
+        made = now if source.depth is None else past[source.stream][source.depth]
+        assert made is not None
+        for base, matrix in made.items():
+            mine = matrix if source.share is None else source.share @ matrix
+            out[base] = out[base] + mine if base in out else mine
     return out
 
 
-def _stream_of(call: Heard, own: Names, known: Any) -> Names:
-    """The stream that holds a call's keys: its own, or the latest of the others, or one that nobody has seen yet."""
-    keys = names_of(call.keys)
-    for names in (own, *reversed([n for n in known if n != own])):
-        if set(keys) <= set(names):
-            return names
-    return keys
+def _handed_on(flow: Flow, call: Heard, own: Mapping[Any, int]) -> np.ndarray:
+    """Which of a call's queries the layer hands on, int [row]; the others must be heard by nobody.
 
-
-def _depth(keys_from: Tensor, hiddens: Sequence[Tensor]) -> int:
-    """How many layers of a stream had run when keys were made of it; all of them, if no gradient can tell."""
-    able = [h for h in hiddens if h.requires_grad]
-    if not able or not keys_from.requires_grad:
-        return 0 if able else len(hiddens)
-    slopes = torch.autograd.grad(keys_from.sum(), able, allow_unused=True, retain_graph=True)
-    reached = [i for i, h in enumerate(hiddens, 1) if any(h is a and s is not None for a, s in zip(able, slopes))]
-    return max(reached, default=0)
-
-
-def _heard_last(layers: Sequence[Layer]) -> set[Names]:
-    """Streams whose last states another stream hears: they are read by it, not by a head."""
-    hiddens: dict[Names, list[Tensor]] = {}
-    depth: dict[Names, int] = {}
-    known: dict[Names, None] = {}
-    for layer in layers:
-        known.setdefault(layer.names)
-        for calls, names in _matrices(layer, known):
-            if names != layer.names and names in hiddens:
-                depth[names] = max(depth.get(names, 0), _depth(calls[0].keys_from, hiddens[names]))
-        hiddens.setdefault(layer.names, []).append(layer.hidden)
-    return {names for names, at in depth.items() if at == len(hiddens[names])}
+    ``Unsupported`` if what is asked hangs on one of the others.
+    """
+    there = np.array([name in own for name in names_of(call.queries)])
+    slope = None if there.all() else flow.slopes.get(id(call))
+    if slope is not None and bool(call.full(slope)[:, torch.from_numpy(~there)].any()):
+        lost = call.queries.labels[int(np.flatnonzero(~there)[0])]
+        raise Unsupported(
+            f"At {call.site} a token asks that no layer hands on ({lost}), so attention cannot be followed. Take "
+            "away patches instead: method='occlusion'."
+        )
+    return np.flatnonzero(there)
 
 
 # ── the rules ─────────────────────────────────────────────────────────────────────────────────────

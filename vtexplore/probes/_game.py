@@ -11,6 +11,7 @@ questions for 8 frames in place of 256. (A test holds one to the other where bot
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import comb
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vtexplore.errors import Unsupported
 from vtexplore.probes._videos import Watched, apart, joined
 from vtexplore.record import beside
 from vtexplore.types import Batch, Stream
@@ -95,8 +97,9 @@ def play(model: Any, batch: Batch, removed: str | None = None) -> Players:
     for i, part in enumerate(parts):
         seen[:, part] = subsets(len(parts))[:, [i]]
     if removed != PAINTED and apart(model) and hasattr(model, "grid"):
-        wiped = joined([hiding(model, painted(batch, row, slots), row) for row in _each_alone(parts, slots)])
-        return Players(_hidden(model, batch, seen, parts), parts, HIDDEN, Watched(model, wiped))
+        with suppress(*([Unsupported] if removed is None else [])):  # a model from which no patch can be hidden
+            wiped = joined([hiding(model, painted(batch, row, slots), row) for row in _each_alone(parts, slots)])
+            return Players(_hidden(model, batch, seen, parts), parts, HIDDEN, Watched(model, wiped))
     rows = joined([painted(batch, row, slots) for row in seen])
     return Players(Watched(model, rows), parts, PAINTED, None)
 

@@ -26,13 +26,16 @@ from scipy.ndimage import sobel
 from vtexplore.errors import ConfigError
 from vtexplore.probes._ask import card_of
 from vtexplore.probes._case import AT_ONCE, Case
-from vtexplore.probes._follow import Flow, Layer, follow, names_of, relevance, rolled
-from vtexplore.probes._removal import Without, over_pixels
+from vtexplore.probes._descent import Layer, names_of
+from vtexplore.probes._follow import Flow, follow, relevance, rolled
+from vtexplore.probes._places import REGIONS, patches, regions
+from vtexplore.probes._removal import Without, able, over_pixels
 from vtexplore.probes._slopes import Slope, slope_of
 
 WINDOWS = "The backbone attends in windows, which are not followed: a patch here is what leaves the backbone."
 NO_PATCHES = "What is read off at the end hears no patches in the layers that are followed, so all of them are 0."
 NO_WORDS = "No table of words was found in this model, so that words have no part here."
+NO_MASK = "This model's tokenizer has no [MASK], so what it says without a word is not known: words have no part here."
 FEW = 16  # of a path: clips and texts at one time, each with its gradient
 
 
@@ -75,7 +78,10 @@ def found_by(method: str, case: Case, **options: Any) -> Found:
 
 
 def raw(case: Case, *, site: str | None = None, head: int | None = None) -> Found:
-    """Where what is read off at the end looks, at a ``site`` and ``head`` (None: the card's, or the middle layer)."""
+    """Where what is read off at the end looks, at a ``site`` and ``head`` (None: the card's, or the middle layer).
+
+    The middle is that of the layers that hear patches, if some do.
+    """
     flow = follow(case)
     best = card_of(case.model).get("grounding_head") or {}
     shares, sites = [], []
@@ -84,7 +90,8 @@ def raw(case: Case, *, site: str | None = None, head: int | None = None) -> Foun
         asked = [layer for layer in layers if layer.site == (site or best.get("site"))]
         if site is not None and not asked:
             continue
-        layer = asked[0] if asked else layers[len(layers) // 2]
+        seeing = [layer for layer in layers if any(patches(call.keys).any() for call in layer.calls)] or layers
+        layer = asked[0] if asked else seeing[len(seeing) // 2]
         which = head if head is not None or site is not None or not asked else int(best["head"])
         shares += _looks(layer, rows, which)
         sites.append(layer.site if which is None else f"{layer.site}, head {which}")
@@ -138,7 +145,11 @@ def _gathered(case: Case, flow: Flow, shares: list[tuple[Any, np.ndarray]], meas
         mine, said = case.spread(tokens, share)
         words = words + said
         patch, seen = (patch, seen) if mine is None else (patch + mine, True)
-    notes = (*([WINDOWS] if flow.windows else []), *([] if seen else [NO_PATCHES]))
+    notes = (
+        *([WINDOWS] if flow.windows else []),
+        *([] if seen else [NO_PATCHES]),
+        *([REGIONS] if any(regions(tokens) for tokens, _ in shares) else []),
+    )
     return Found(patch, words, dict(measured or {}), notes)
 
 
@@ -187,7 +198,7 @@ def integrated_gradients(
 
 def _sloped(slope: Slope, parts: tuple[torch.Tensor, ...], measured: dict[str, Any]) -> Found:
     patch, words = slope.maps(parts)
-    notes = [] if len(parts) > 1 else [NO_WORDS]
+    notes = [] if len(parts) > 1 else [NO_WORDS if slope.case.hides_words else NO_MASK]
     if slope.of == "embeddings":
         notes.append("Parts are those of what enters the layers where the clip meets the text: its embeddings.")
     return Found(patch, words, {"of": slope.of} | measured, tuple(notes))
@@ -196,18 +207,22 @@ def _sloped(slope: Slope, parts: tuple[torch.Tensor, ...], measured: dict[str, A
 # ── taking away ───────────────────────────────────────────────────────────────────────────────────
 
 
-def occlusion(case: Case, *, removal: str = "attention", window: tuple[int, int, int] = (1, 1, 1)) -> Found:
-    """f(x) − f(x without a part), by a ``removal``; a part is a word, or a ``window`` of frames, rows, columns."""
+def occlusion(case: Case, *, removal: str | None = None, window: tuple[int, int, int] = (1, 1, 1)) -> Found:
+    """f(x) − f(x without a part), by a ``removal``; a part is a word, or a ``window`` of frames, rows, columns.
+
+    ``removal`` None: patches are hidden from attention, or have the clip's mean colour where a model cannot have that.
+    """
+    removal = able(case)[0] if removal is None else removal
     without = Without(case, removal)
     blocks = [np.arange(n) // w for n, w in zip(case.grid, window, strict=True)]
     counts = [int(b[-1]) + 1 for b in blocks]
     part = np.ravel_multi_index(np.meshgrid(*blocks, indexing="ij"), counts)
-    count = without.patches
-    index = np.concatenate([part.ravel(), part.max() + 1 + np.arange(len(case.words))])
+    count, words = without.patches, len(case.words) if case.hides_words else 0
+    index = np.concatenate([part.ravel(), part.max() + 1 + np.arange(words)])
 
     def ask(kept: torch.Tensor) -> torch.Tensor:
         on = kept.numpy() > 0.5
-        return torch.from_numpy(without(on[:, :count], on[:, count:]))
+        return torch.from_numpy(without(on[:, :count], on[:, count:] if words else None))
 
     found = FeatureAblation(ask).attribute(
         torch.ones(1, len(index), dtype=torch.float64),
@@ -216,7 +231,9 @@ def occlusion(case: Case, *, removal: str = "attention", window: tuple[int, int,
         perturbations_per_eval=AT_ONCE,
     )
     values = found[0].numpy()
-    return Found(values[:count].reshape(case.grid), case.without_gap(values[count:].copy()), {"removal": removal})
+    said = case.without_gap(values[count:].copy()) if words else np.full(len(case.words), np.nan)
+    notes = () if words else (NO_MASK,)
+    return Found(values[:count].reshape(case.grid), said, {"removal": removal}, notes)
 
 
 def edges(case: Case) -> Found:

@@ -30,6 +30,7 @@ from vtexplore.blocks.embeddings import PatchPlaces, WordEmbeddings
 from vtexplore.blocks.video_swin import PatchEmbedding
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._ask import matches, needs
+from vtexplore.probes._videos import apart
 from vtexplore.probes.retrieve import EQUAL
 from vtexplore.record import frames_of, record
 from vtexplore.types import Batch, Stream
@@ -153,7 +154,7 @@ class Once:
     @staticmethod
     def of(model: Any, batch: Batch) -> Once | None:
         """None where a model does not embed videos and texts apart, or its tokens are of no one time each."""
-        if not all(hasattr(model, part) for part in ("embed", "text", "read")):
+        if not apart(model):
             return None
         video = model.embed(batch.take([0]))[0]
         slots = frames_of(video.tokens()[0])

@@ -21,10 +21,11 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from vtexplore.data.text import vocabulary
-from vtexplore.errors import ConfigError
+from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._case import AT_ONCE, Case
 from vtexplore.probes._impute import impute, noise
 from vtexplore.probes._places import patches
+from vtexplore.probes._videos import apart
 from vtexplore.probes.fill_mask import mean_colour
 from vtexplore.types import Batch, Stream
 
@@ -66,6 +67,16 @@ REMOVALS: Mapping[str, Callable[[Batch, Tensor], Batch]] = {
     "blur": to_blur,
     "noisy linear": to_noisy_linear,
 }
+
+
+def able(case: Case) -> tuple[str, ...]:
+    """The removals that a model bears: "attention" only where single patches can be hidden from it."""
+    everything = torch.zeros(1, *case.grid, dtype=torch.bool, device=case.batch.video.device)
+    try:
+        case(from_attention(case.batch, everything))
+    except Unsupported:
+        return tuple(name for name in REMOVALS if name != "attention")
+    return tuple(REMOVALS)
 
 
 def over_pixels(batch: Batch, patch: Tensor) -> Tensor:
@@ -146,7 +157,7 @@ class Without:
     def _once(self) -> Once | None:
         """The clip and the text embedded once, if hiding patches leaves the embedding alone."""
         case = self.case
-        if case.batch.question is not None or not all(hasattr(case.model, name) for name in ("embed", "read", "text")):
+        if case.batch.question is not None or not apart(case.model):
             return None
         none = torch.zeros(1, *case.grid, dtype=torch.bool, device=case.batch.video.device)
         half = torch.arange(none.numel(), device=none.device).remainder(2).bool().view_as(none)

@@ -1,7 +1,7 @@
 """A case as a function that has gradients: of the frames, or of what enters its layers, and of its words.
 
 What a part is worth is measured from a starting point x′ at which there is nothing to see: the clip's mean colour in
-every frame, [MASK] in place of every word.
+every frame, [MASK] in place of every word (where a tokenizer has none, words stay and have no part).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._case import Case
 from vtexplore.probes._places import grid_of, patches
 from vtexplore.probes._removal import cells
+from vtexplore.probes._videos import apart
 from vtexplore.probes.fill_mask import mean_colour
 from vtexplore.types import Stream
 
@@ -103,7 +104,7 @@ def _of_pixels(case: Case) -> Slope:
 
 def _of_embeddings(case: Case) -> Slope | None:
     model = case.model
-    if case.batch.question is not None or not all(hasattr(model, name) for name in ("embed", "read", "text")):
+    if case.batch.question is not None or not apart(model):
         return None
     with torch.no_grad():
         video, _ = model.embed(case.batch)
@@ -137,6 +138,8 @@ class _Words:
     @staticmethod
     def of(case: Case) -> _Words:
         """The first table that is asked for the words' ids (a family may put another token at the end)."""
+        if not case.hides_words:
+            return _Words(case, None, (), ())
         found: list[tuple[nn.Embedding, Tensor, Tensor]] = []
 
         def note(module: Any, given: tuple[Any, ...], out: Tensor) -> None:

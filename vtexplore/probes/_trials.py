@@ -19,7 +19,7 @@ from vtexplore.probes._ask import text_of
 from vtexplore.probes._case import Case, case_of
 from vtexplore.probes._gaps import likely, whole_words
 from vtexplore.probes._methods import METHODS, Found, found_by, needs_method
-from vtexplore.probes._removal import REMOVALS, Without
+from vtexplore.probes._removal import REMOVALS, Without, able
 from vtexplore.probes._sanity import LIKE, alike, by_chance, named, random_layers, redrawn, stages_of
 from vtexplore.probes.explain import named_by
 from vtexplore.probes.grounding import MASK_PX, grounding, named_things, overlap
@@ -38,7 +38,7 @@ class Plan:
     """What to try; see ``faithfulness``."""
 
     methods: Sequence[str]
-    removals: Sequence[str]
+    removals: Sequence[str] | None
     of: str
     steps: int
     orders: int
@@ -57,13 +57,13 @@ class Plan:
     def __post_init__(self) -> None:
         if self.of not in UNITS:
             raise ConfigError(f"What is taken away are {', '.join(UNITS)}, not {self.of!r}.")
-        if unknown := [name for name in self.removals if name not in REMOVALS]:
+        if unknown := [name for name in self.removals or () if name not in REMOVALS]:
             raise ConfigError(f"Nothing is taken away by {unknown[0]!r}; there are {', '.join(REMOVALS)}.")
         if min(self.steps, self.orders) < 20:
             raise ConfigError("Areas need 20 steps or more, and 20 random orders or more to be held against.")
         if self.beam < 0 or (self.beam and self.of == "patches"):
             raise ConfigError("The best and the worst order are searched for few units: of='frames', or of='words'.")
-        if not self.methods or not self.removals:
+        if not self.methods or (self.removals is not None and not self.removals):
             raise ConfigError("Name at least one method and one removal.")
 
 
@@ -73,6 +73,7 @@ class Tried:
 
     cases: tuple[Case, ...]
     methods: tuple[str, ...]
+    removals: tuple[str, ...]
     signed: tuple[bool, ...]
     instead: tuple[str, ...]
     stages: tuple[str, ...]
@@ -88,6 +89,7 @@ def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Pl
         case_of(model, clip, text, target=plan.target, word=word)
         for clip, text, word in zip(clips, texts, words, strict=True)
     ]
+    plan = replace(plan, removals=able(cases[0])[:2]) if plan.removals is None else plan
     methods, maps, notes = _maps(cases, methods, plan)
     rng = np.random.default_rng(plan.seed)
     share = np.linspace(0, 1, plan.steps + 1)
@@ -118,7 +120,8 @@ def run(model: Any, clips: Sequence[Clip], texts: Sequence[str | None], plan: Pl
     first = maps[0].values()
     arrays |= {"maps": np.stack([f.patches for f in first]), "words_maps": np.stack([f.words for f in first])}
     signed = tuple(METHODS[m].signed for m in methods)
-    return Tried(tuple(cases), methods, signed, instead, stages, arrays | {"share": share}, tuple(notes))
+    removals, arrays = tuple(plan.removals or ()), arrays | {"share": share}
+    return Tried(tuple(cases), methods, removals, signed, instead, stages, arrays, tuple(notes))
 
 
 def asked_word(clip: Clip, word: str | int | None) -> str | int | None:
@@ -168,7 +171,7 @@ def _taken(
         return np.array([np.interp(share, at, row) for row in np.atleast_2d(curve)])
 
     out: dict[str, list[Any]] = {}
-    withouts = [Without(case, removal) for removal in plan.removals]
+    withouts = [Without(case, removal) for removal in plan.removals or ()]
     for without in withouts:
         found = measure.curves(without, units, values, plan.steps, plan.orders, rng)
         rows = {

@@ -19,11 +19,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from vtexplore.blocks.embeddings import grid_tokens
 from vtexplore.data.prepare import prepare
 from vtexplore.data.text import plain
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._ask import about, card_of, find_word, notices, pooling, split, text_of
-from vtexplore.probes._places import grid_of, patches
+from vtexplore.probes._places import REGIONS, grid_of, on_cells, patches, regions
 from vtexplore.probes._result import Result, Row, column
 from vtexplore.probes.grounding import frames_within, grounding, named_things, overlap
 from vtexplore.probes.rollout import roll
@@ -248,14 +249,16 @@ def attend(
     text = text_of(model, clip, text)
     words = split(text)
     batch = prepare([clip], [text], model.inputs)
-    looks = looks_of(record(model, batch), len(words))
+    rec = record(model, batch)
+    cells = grid_tokens(batch, model.grid(batch))()[0] if _has_regions(rec) and hasattr(model, "grid") else None
+    looks = looks_of(rec, len(words), cells=cells)
     if not looks:
         raise Unsupported(
             f"In {getattr(model, 'name', 'this model')} no word ever attends to video: the two meet only as "
             "embeddings. Ask for a family whose layers see both."
         )
     if method == "rollout":
-        looks += (rolled(model, batch, len(words)),)
+        looks += (rolled(model, batch, len(words), cells),)
         site, head, why = "rollout", None, "rollout through all layers, mean over heads"
     else:
         site, head, why = _chosen(model, looks, site, head)
@@ -283,14 +286,18 @@ def attend(
         happens_s=happens_s,
         masks=masks,
         about=about(model, clip),
-        notes=(*notices(model, clip), NOT_AN_EXPLANATION),
+        notes=(*notices(model, clip), *([REGIONS] if cells is not None else []), NOT_AN_EXPLANATION),
     )
     result.rows()  # an unknown head is refused here, not in a picture
     return result
 
 
-def looks_of(rec: Record, words: int, item: int = 0) -> tuple[Look, ...]:
-    """Every site of a record where words look at video, with whole words for rows."""
+def _has_regions(rec: Record) -> bool:
+    return any(regions(attention.keys[0]) for attention in rec.between("text", "video").values())
+
+
+def looks_of(rec: Record, words: int, item: int = 0, cells: Tokens | None = None) -> tuple[Look, ...]:
+    """Every site of a record where words look at video, with whole words for rows; regions are laid over ``cells``."""
     looks = []
     for name, attention in rec.between("text", "video").items():
         if attention.groups is not None:
@@ -299,7 +306,7 @@ def looks_of(rec: Record, words: int, item: int = 0) -> tuple[Look, ...]:
         video = np.flatnonzero(keys.where("video", special=True))
         weights = attention.weights[item].float().cpu().numpy()[:, :, video]  # [head, query, token]
         rows = np.einsum("wq,hqk->hwk", pooling(queries, words), weights).astype(np.float32)
-        looks.append(Look(name, rows, keys[video]))
+        looks.append(Look(name, *on_cells(rows, keys[video], cells)))
     return tuple(looks)
 
 
@@ -326,9 +333,9 @@ def _chosen(model: Any, looks: tuple[Look, ...], site: str | None, head: int | N
     return middle, head, "the middle layer" + (", mean of its heads" if head is None else ", head asked for")
 
 
-def rolled(model: Any, batch: Any, words: int) -> Look:
+def rolled(model: Any, batch: Any, words: int, cells: Tokens | None = None) -> Look:
     """What whole words look at through all layers, as one head; raises what ``roll`` does."""
     product, tokens, _, _ = roll(model, batch)
     video = np.flatnonzero(tokens[0].where("video", special=True))
     rows = pooling(tokens[0], words) @ product[0].float().cpu().numpy()  # [word, token]
-    return Look("rollout", rows[None, :, video].astype(np.float32), tokens[0][video])
+    return Look("rollout", *on_cells(rows[None, :, video].astype(np.float32), tokens[0][video], cells))

@@ -95,14 +95,18 @@ def before_after(
 ) -> BeforeAfterResult:
     """Score pairs of clips (None = 32 of the world's, with combinations that no training showed; see ``world_pairs``).
 
-    Raises ``ConfigError`` for no pair, ``TextError`` for a text that the model cannot read, ``Unsupported`` for a
-    family that neither matches nor embeds both.
+    Raises ``ConfigError`` for no pair or other wordings, ``TextError`` for a text that the model cannot read,
+    ``Unsupported`` for a family that neither matches nor embeds both.
     """
     from tqdm.auto import tqdm
 
     pairs = world_pairs(seed=seed) if pairs is None else pairs
     if not pairs:
         raise ConfigError("There is nothing to compare. Give one pair or more: world_pairs(32), clip_pair(x, y).")
+    if any(len(texts) != len(WORDINGS) for pair in pairs for texts in pair.texts):
+        raise ConfigError(
+            f"A pair tells each clip in {len(WORDINGS)} wordings: {', '.join(WORDINGS)}. See clip_pair(x, y)."
+        )
     found, how = [], ""
     for pair in tqdm(pairs, unit="pair", desc="before and after", disable=quiet or len(pairs) < 8):
         said = [text_of(model, clip, t) for clip, texts in zip(pair.clips, pair.texts, strict=True) for t in texts]

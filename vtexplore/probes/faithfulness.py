@@ -186,7 +186,7 @@ def faithfulness(
     target: str | None = None,
     word: str | int | None = None,
     instead: str | None = None,
-    removals: Sequence[str] = ("attention", "mean colour"),
+    removals: Sequence[str] | None = None,
     of: str = "patches",
     steps: int = 20,
     orders: int = 20,
@@ -207,7 +207,7 @@ def faithfulness(
     "frames" or "words" are taken away in ``steps``, beside ``orders`` random ones. Weights are drawn anew in
     ``stages``, and pixels moved ``moves`` times, on the first ``randomise`` clips. ``beam``: how many ways are followed
     when the best and the worst order are searched (frames or words; 0: no search). ``draws``: random sets for the
-    infidelity, 0 for none. ``options`` of single methods.
+    infidelity, 0 for none. ``removals`` None: the first two that the model bears. ``options`` of single methods.
 
     A method that finds nothing on this model is left out, and a note says why. Raises ``ConfigError`` for an unknown
     method, removal or unit, fewer than 20 steps or orders, or no clips; else as ``explain``.
@@ -230,7 +230,7 @@ def faithfulness(
         instead=tried.instead,
         methods=tried.methods,
         signed=tried.signed,
-        removals=tuple(removals),
+        removals=tried.removals,
         of=of,
         like=LIKE,
         stages=tried.stages,

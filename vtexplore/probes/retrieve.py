@@ -30,6 +30,7 @@ from vtexplore.errors import ConfigError
 from vtexplore.objectives.contrastive import cosine
 from vtexplore.probes._ask import SMALL, about, matches, needs, notices, text_of
 from vtexplore.probes._result import Result
+from vtexplore.probes._videos import apart
 from vtexplore.record import beside
 from vtexplore.statistics import bootstrap
 from vtexplore.types import Clip
@@ -207,14 +208,20 @@ def _bar(total: int, quiet: bool, unit: str) -> Any:
 
 def _apart(model: Any, clips: Sequence[Clip], texts: Sequence[str], quiet: bool) -> np.ndarray:
     """Each text and each clip is embedded once, whatever stands beside it."""
-    videos, words = [], []
+    videos, words, spare = [], [], None
     count = max(len(clips), len(texts))
+    ends = (range(0, len(clips)), range(len(clips), count))  # where there are more texts than clips, clips are done
     with _bar(count, quiet, "pair") as bar, torch.inference_mode():
-        for start in range(0, count, AT_ONCE):
-            some = range(start, min(start + AT_ONCE, count))
+        for some in (part[i : i + AT_ONCE] for part in ends for i in range(0, len(part), AT_ONCE)):
             pairs = [clips[i % len(clips)] for i in some], [texts[i % len(texts)] for i in some]
-            output = model(beside(model, prepare(*pairs, model.inputs)))
-            videos.append(output.video_embedding)
+            batch = beside(model, prepare(*pairs, model.inputs))
+            if some[0] < len(clips) or not apart(model):
+                output = model(batch)
+                videos.append(output.video_embedding)
+            else:
+                spare = model.embed(batch.take([0]))[0] if spare is None else spare
+                beside_it = spare.take(torch.zeros(len(batch), dtype=torch.long, device=spare.hidden.device))
+                output = model.read(beside_it, model.text(batch), batch)
             words.append(output.text_embedding)
             bar.update(len(some))
     near = cosine(torch.cat(words)[: len(texts)], torch.cat(videos)[: len(clips)])
@@ -224,7 +231,7 @@ def _apart(model: Any, clips: Sequence[Clip], texts: Sequence[str], quiet: bool)
 def _together(model: Any, clips: Sequence[Clip], texts: Sequence[str], quiet: bool) -> np.ndarray:
     """Every pair is read; a model that can look at a video once does so."""
     out = np.zeros((len(texts), len(clips)), dtype=np.float32)
-    read = _once if all(hasattr(model, part) for part in ("embed", "text", "read")) else _each
+    read = _once if apart(model) else _each
     with _bar(out.size, quiet, "pair") as bar, torch.inference_mode():
         for column, clip in enumerate(clips):
             score = read(model, clip)

@@ -135,12 +135,12 @@ def _words(picture: Picture, result: Any, box: tuple[float, float, float, float]
     axes.locator_params(axis="y", nbins=3)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     if np.isnan(result.words_map).all():
-        axes.text(0.5, 0.5, "this method has no words", ha="center", transform=axes.transAxes, fontsize=BODY)
+        axes.text(0.5, 0.5, "words have no part here", ha="center", transform=axes.transAxes, fontsize=BODY)
         axes.set_yticks([])
 
 
 def _words_said(result: Any) -> str:
     if np.isnan(result.words_map).all():
-        return "This method says nothing of words."
+        return "Words have no part here."
     best = int(np.argmax(np.abs(np.nan_to_num(result.words_map))))
     return f"Of the words, '{result.words[best]}' has most to do with it ({result.words_map[best]:+.3g})."

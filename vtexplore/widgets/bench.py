@@ -93,7 +93,7 @@ class Bench:
         batch = prepare([clip], [self.result.text], model.inputs)
         self.output = _output(model, batch)
         with suppress(Unsupported, ConfigError):  # words that meet the video in several sequences
-            self.looks.append(rolled(model, batch, len(self.result.words)))
+            self.looks.append(rolled(model, batch, len(self.result.words), own.tokens))
         sites = tuple(look.site for look in self.looks)
         self.maps = Maps(model, clip, self.result.text, self.result.grid.shape, self.output, sites)
 
