@@ -13,7 +13,21 @@ from typing import Annotated, Any
 import typer
 
 from vtexplore.errors import ConfigError
-from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, app, command, refuse_ending, say, show_result
+from vtexplore.terminal import (
+    ClipName,
+    Dpi,
+    Json,
+    Model,
+    Out,
+    Text,
+    Weights,
+    app,
+    command,
+    open_model,
+    refuse_ending,
+    say,
+    show_result,
+)
 from vtexplore.terminal import open_clip as _clip
 
 
@@ -85,6 +99,7 @@ def attend(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     word: Annotated[str | None, typer.Option(help="The word to show: red, or red:2 for the second.")] = None,
     site: Annotated[str | None, typer.Option(help="A layer; left out: the one that grounds words best.")] = None,
     head: Annotated[int | None, typer.Option(min=0, help="A head of that layer, from 0.")] = None,
@@ -104,9 +119,8 @@ def attend(
     """
     refuse_ending(out)
     from vtexplore.probes.attend import attend as look
-    from vtexplore.registry import load
 
-    result = look(load(model), _clip(clip), text, site=site, head=head, method=method)
+    result = look(open_model(model, weights), _clip(clip), text, site=site, head=head, method=method)
     options = {} if kind == "word_frame" else {"word": word}
     show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
@@ -116,6 +130,7 @@ def fill(
     clip: ClipName,
     text: Annotated[str | None, typer.Argument(help="A sentence with one [MASK], or any with --word.")] = None,
     model: Model = "violet",
+    weights: Weights = None,
     word: Annotated[str | None, typer.Option(help="The word to mask, if the sentence has no [MASK].")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many words to show.")] = 5,
     against: Annotated[int, typer.Option(min=0, help="How many other clips of its world to ask beside.")] = 8,
@@ -134,10 +149,9 @@ def fill(
     """
     refuse_ending(out)
     from vtexplore.probes.fill_mask import fill_mask
-    from vtexplore.registry import load
 
     asked: dict[str, Any] = {"against": against, "frames": frames, "foils": foil or ()}
-    result = fill_mask(load(model), _clip(clip), text, word=word, top=top, **asked)
+    result = fill_mask(open_model(model, weights), _clip(clip), text, word=word, top=top, **asked)
     show_result(result, result.plot("frames" if frames else "bars"), out, as_json, dpi)
 
 
@@ -150,6 +164,7 @@ def answer(
     phrase: Annotated[str | None, typer.Option(help="The phrase to ask for, if none is in brackets.")] = None,
     choice: Annotated[list[str] | None, typer.Option(help="A choice; give several. Left out: of its kind.")] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="A family that answers questions.")] = "bridgeformer",
+    weights: Weights = None,
     kind: Annotated[str, typer.Option(help="choices, options (a map for each) or overlay.")] = "choices",
     out: Out = None,
     dpi: Dpi = 150,
@@ -165,9 +180,8 @@ def answer(
     """
     refuse_ending(out)
     from vtexplore.probes.answer import answer as ask
-    from vtexplore.registry import load
 
-    result = ask(load(model), _clip(clip), text, phrase=phrase, choices=choice or None)
+    result = ask(open_model(model, weights), _clip(clip), text, phrase=phrase, choices=choice or None)
     show_result(result, result.plot(kind), out, as_json, dpi)
 
 
@@ -178,6 +192,7 @@ def retrieve(
     model: Annotated[
         str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")
     ] = "bridgeformer",
+    weights: Weights = None,
     kind: Annotated[str, typer.Option(help="hits or recalls.")] = "hits",
     out: Out = None,
     dpi: Dpi = 150,
@@ -193,9 +208,8 @@ def retrieve(
     refuse_ending(out)
     from vtexplore.data.captioned import captioned
     from vtexplore.probes.retrieve import retrieve as find
-    from vtexplore.registry import load
 
-    result = find(load(model), captioned(folder))
+    result = find(open_model(model, weights), captioned(folder))
     options = {"text": text or 0} if kind == "hits" else {}
     show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
@@ -205,6 +219,7 @@ def tour(
     clip: Annotated[str | None, typer.Argument(help="A video file; left out: one that comes with vtexplore.")] = None,
     text: Annotated[str | None, typer.Option(help="What is said of it.")] = None,
     model: Model = "violet",
+    weights: Weights = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("tour.html"),
 ) -> None:
     """The first look: one page that a browser opens without network.
@@ -214,11 +229,10 @@ def tour(
       vtexplore tour
       vtexplore tour clip.mp4 --text "a red circle slides left"
     """
-    from vtexplore.registry import load
     from vtexplore.tour import default_clip
     from vtexplore.tour import tour as write
 
-    loaded = load(model)
+    loaded = open_model(model, weights)
     page = write(loaded, default_clip() if clip is None else _clip(clip), text, out)
     print(f"{page.resolve()}  (open it in a browser)")
 

@@ -19,9 +19,11 @@ from vtexplore.terminal import (
     Out,
     Seed,
     Split,
+    Weights,
     command,
     notes,
     open_clips,
+    open_model,
     refuse_ending,
     say,
     show_result,
@@ -35,6 +37,7 @@ def probe(
     name: Annotated[str, typer.Argument(help="fill_mask, attend, match, … or your own as module:function.")],
     clips: Annotated[list[str], typer.Argument(help="A folder, files, a .csv, world:0..999; one or several.")],
     model: Model = "violet",
+    weights: Weights = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The table: .csv, or .parquet with pyarrow.", show_default=False)
     ] = None,
@@ -69,7 +72,8 @@ def probe(
         raise SystemExit(launch(sys.argv[1:], processes))
     try:
         options = options_of(find(name), option or (), split)
-        table = over(name, model, clips, out=out, split=split, retry=retry, **options)
+        who = model if weights is None else open_model(model, weights).to(_device())
+        table = over(name, who, clips, out=out, split=split, retry=retry, **options)
     except VtexploreError:
         if is_main():
             raise
@@ -82,6 +86,7 @@ def probe(
 def masked_words(
     clips: Clips,
     model: Model = "violet",
+    weights: Weights = None,
     others: Annotated[int, typer.Option(min=1, help="Other clips of the set to ask beside.")] = 8,
     orders: Annotated[int, typer.Option(min=0, help="Other orders of the frames.")] = 2,
     floor: Annotated[bool, typer.Option("--floor", help="Ask a model with random weights the same.")] = False,
@@ -102,12 +107,13 @@ def masked_words(
     import torch
 
     from vtexplore.probes.masked_words import masked_words as ask
-    from vtexplore.registry import build, load
+    from vtexplore.registry import build
 
     some, _ = open_clips(clips, split)
+    loaded = open_model(model, weights)
     torch.manual_seed(seed)
-    random = build(model) if floor else None
-    result = ask(load(model), some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
+    random = None if not floor else build(model, loaded.size) if weights else build(model)
+    result = ask(loaded, some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -119,6 +125,7 @@ def foils(
         str | None, typer.Option(help="A kind of simpler foils, for P+T; told beside the same caption.")
     ] = None,
     model: Model = "violet",
+    weights: Weights = None,
     threshold: Annotated[float | None, typer.Option(help="Above which score a sentence counts as believed.")] = None,
     split: Split = "heldout",
     seed: Seed = 0,
@@ -135,7 +142,6 @@ def foils(
     """
     refuse_ending(out)
     from vtexplore.probes.compare_foils import compare_foils
-    from vtexplore.registry import load
 
     some, false = open_clips(clips, split, foil)
     pairs = None
@@ -144,8 +150,15 @@ def foils(
             (str(clip.caption), other) for clip, other in zip(some, open_clips(clips, split, simple)[1], strict=True)
         ]
     asked = {"proficiency": pairs, "threshold": threshold, "seed": seed, "quiet": as_json}
-    result = compare_foils(load(model), some, false, **asked)  # type: ignore[arg-type]
+    result = compare_foils(open_model(model, weights), some, false, **asked)  # type: ignore[arg-type]
     show_result(result, result.plot(), out, as_json, dpi)
+
+
+def _device() -> str:
+    """Where one process works; several move the model themselves."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _refuse(name: str, clips: list[str], out: Path | None, option: Sequence[str], split: str) -> None:

@@ -17,9 +17,11 @@ from vtexplore.terminal import (
     Seed,
     Split,
     Text,
+    Weights,
     command,
     open_clip,
     open_clips,
+    open_model,
     refuse_ending,
     show_result,
 )
@@ -33,6 +35,7 @@ def reorder(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     foil: Annotated[str | None, typer.Option(help="A sentence that is false of the clip.")] = None,
     what: What = "frames",
     frames: Annotated[int | None, typer.Option(min=2, help="How many frames are shown; left out: the usual.")] = None,
@@ -52,10 +55,17 @@ def reorder(
     """
     refuse_ending(out)
     from vtexplore.probes.reorder import reorder as ask
-    from vtexplore.registry import load
 
     result = ask(
-        load(model), open_clip(clip), text, foil=foil, what=what, frames=frames, draws=draws, seed=seed, quiet=as_json
+        open_model(model, weights),
+        open_clip(clip),
+        text,
+        foil=foil,
+        what=what,
+        frames=frames,
+        draws=draws,
+        seed=seed,
+        quiet=as_json,
     )
     show_result(result, result.plot(), out, as_json, dpi)
 
@@ -64,6 +74,7 @@ def reorder(
 def compare_orders(
     clips: Clips,
     model: Model = "violet",
+    weights: Weights = None,
     foil: Foil = None,
     what: What = "frames",
     draws: Annotated[int, typer.Option(min=1, help="How many orders, if there are more than 720.")] = 199,
@@ -82,10 +93,11 @@ def compare_orders(
     """
     refuse_ending(out)
     from vtexplore.probes.compare_orders import compare_orders as ask
-    from vtexplore.registry import load
 
     some, foils = open_clips(clips, split, foil)
-    result = ask(load(model), some, foils=foils or None, what=what, draws=draws, seed=seed, quiet=as_json)
+    result = ask(
+        open_model(model, weights), some, foils=foils or None, what=what, draws=draws, seed=seed, quiet=as_json
+    )
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -95,6 +107,7 @@ def before_after(
         list[str] | None, typer.Argument(help="Two clips, shown one after the other; none: scenes.")
     ] = None,
     model: Model = "violet",
+    weights: Weights = None,
     says: Annotated[list[str] | None, typer.Option(help="What happens in each; twice. Else their captions.")] = None,
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs of scenes, without clips of your own.")] = 32,
     seed: Seed = 0,
@@ -112,14 +125,13 @@ def before_after(
     refuse_ending(out)
     from vtexplore.probes.before_after import before_after as ask
     from vtexplore.probes.before_after import clip_pair, world_pairs
-    from vtexplore.registry import load
 
     if len(clips or ()) not in (0, 2) or len(says or ()) not in (0, 2):
         raise ConfigError(
             "A pair is two clips, and --says is given twice or not at all; without clips there are scenes."
         )
     given = clip_pair(*(open_clip(name) for name in clips), *(says or ())) if clips else None
-    result = ask(load(model), [given] if given else world_pairs(pairs, seed), seed=seed, quiet=as_json)
+    result = ask(open_model(model, weights), [given] if given else world_pairs(pairs, seed), seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -127,6 +139,7 @@ def before_after(
 def recover_order(
     clips: Clips,
     model: Model = "violet",
+    weights: Weights = None,
     what: Annotated[str, typer.Option(help="What is put in order: frames, or tubelets.")] = "frames",
     frames: Annotated[int | None, typer.Option(min=2, help="How many frames are shown; left out: the usual.")] = None,
     split: Split = "heldout",
@@ -144,8 +157,7 @@ def recover_order(
     """
     refuse_ending(out)
     from vtexplore.probes.recover_order import recover_order as ask
-    from vtexplore.registry import load
 
     some, _ = open_clips(clips, split)
-    result = ask(load(model), some, what=what, frames=frames, seed=seed, quiet=as_json)
+    result = ask(open_model(model, weights), some, what=what, frames=frames, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)

@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from vtexplore.terminal import ClipName, Dpi, Json, Model, Out, Text, command, open_clip, refuse_ending, show_result
+from vtexplore.terminal import (
+    ClipName,
+    Dpi,
+    Json,
+    Model,
+    Out,
+    Text,
+    Weights,
+    command,
+    open_clip,
+    open_model,
+    refuse_ending,
+    show_result,
+)
 
 WAYS = "attention, mean colour, blur or noisy linear"
 Word = Annotated[str | None, typer.Option(help="The word in question: red, or red:2 for the second.")]
@@ -18,6 +31,7 @@ def explain(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     method: Annotated[
         str, typer.Option(help="raw, rollout, relevancy, gradient, ig, occlusion or edges.")
     ] = "relevancy",
@@ -38,10 +52,11 @@ def explain(
     """
     refuse_ending(out)
     from vtexplore.probes.explain import explain as ask
-    from vtexplore.registry import load
 
     options: dict[str, Any] = {} if removal is None else {"removal": removal}
-    result = ask(load(model), open_clip(clip), text, target=target, word=_word(word), method=method, **options)
+    result = ask(
+        open_model(model, weights), open_clip(clip), text, target=target, word=_word(word), method=method, **options
+    )
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -50,6 +65,7 @@ def faithfulness(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     method: Annotated[list[str] | None, typer.Option(help="A method; give several. Left out: all.")] = None,
     word: Word = None,
     target: Target = None,
@@ -73,7 +89,6 @@ def faithfulness(
     refuse_ending(out)
     from vtexplore.probes.faithfulness import METHODS
     from vtexplore.probes.faithfulness import faithfulness as ask
-    from vtexplore.registry import load
 
     options: dict[str, Any] = {
         "target": target,
@@ -84,7 +99,7 @@ def faithfulness(
         "quiet": as_json,
     }
     options |= {"removals": removal} if removal else {}
-    result = ask(load(model), open_clip(clip), text, methods=method or METHODS, **options)
+    result = ask(open_model(model, weights), open_clip(clip), text, methods=method or METHODS, **options)
     show_result(result, result.plot(kind), out, as_json, dpi)
 
 

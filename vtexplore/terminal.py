@@ -30,6 +30,10 @@ Split = Annotated[str, typer.Option(help="Of world: scenes: train, or heldout.")
 Seed = Annotated[int, typer.Option(min=0, help="Of whatever is drawn.")]
 Text = Annotated[str | None, typer.Argument(help="A sentence; left out: the clip's own caption.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option("--weights", help="Whose, if not the miniature's: published, a file, hub:owner/name; give several."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Save a picture: .png .svg .gif .mp4", show_default=False)
@@ -69,6 +73,13 @@ def say(value: Any) -> None:
 
 def _number(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def open_model(name: str, weights: list[str] | None) -> Any:
+    """A family's miniature, or the family with other weights: as ``load`` takes them, or several that go together."""
+    from vtexplore.registry import load
+
+    return load(name, weights=weights[0] if len(weights) == 1 else weights) if weights else load(name)
 
 
 def open_clip(name: str) -> Any:
