@@ -313,22 +313,22 @@ def _fresh(result: Any) -> Any:
     return replace(result, about=result.about | {"weights": None})
 
 
-def test_a_head_that_was_lucky_once(toy_model: Any, toy_clip: Any) -> None:
-    there = attend(toy_model, toy_clip)  # the head of the card: it does look at the disc
+def test_a_head_that_nobody_taught(toy_model: Any, toy_clip: Any) -> None:
+    there = _fresh(attend(toy_model, toy_clip))  # the head of the card: it does look at the disc
     covered = there.covered()
     assert covered is not None and there.score()["lift"] > 1.1
     moved = there.look().weights.copy()
     moved[..., there.patches(there.look().tokens)] *= covered == 0
     looks = tuple(replace(look, weights=moved) if look.site == there.site else look for look in there.looks)
-    away = replace(there, looks=looks, clip="another")
-    found = check("published.lucky_head", (_fresh(there), _fresh(away)))
-    assert found.right and "0.00 on the other" in found.why
-    assert "is trained here" in check("published.lucky_head", (there, away)).why
-    assert "best of the first clip" in check("published.lucky_head", (_fresh(away), _fresh(there))).why
-    assert "luck holds" in check("published.lucky_head", (_fresh(there), _fresh(replace(there, clip="more")))).why
-    assert "Take another one" in check("published.lucky_head", (_fresh(there), _fresh(there))).why
+    found = check("published.untaught", (there, replace(there, clip="another")))
+    assert found.right and "nobody taught it" in found.why
+    away = check("published.untaught", (there, replace(there, looks=looks, clip="another")))
+    assert not away.right and "0.00 on the other. head_grid" in away.why
+    assert "Take another one" in check("published.untaught", (there, there)).why
+    trained = replace(there, about=there.about | {"weights": "abc"})
+    assert "is trained here" in check("published.untaught", (trained, there)).why
     mean = _fresh(attend(toy_model, toy_clip, site="layers.0"))
-    assert "one and the same head" in check("published.lucky_head", (mean, mean)).why
+    assert "one and the same head" in check("published.untaught", (mean, mean)).why
 
 
 def test_one_question_to_two_models(red: FillMaskResult) -> None:

@@ -35,8 +35,8 @@ def state(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
 
 def test_without_its_file_a_model_is_random_and_says_so(state: Any, toy_clip: Any) -> None:
     model = full_size("violet")
-    assert (model.size, model.weights_hash, model.inputs.vocabulary) == ("mini", None, "world")
-    assert "RANDOM WEIGHTS. m.pt and part.pt" in model.banner and "seed 0" in model.banner
+    assert (model.size, model.weights_hash, model.inputs.vocabulary) == ("mini, random weights", None, "world")
+    assert "RANDOM WEIGHTS. m.pt of VIOLET is not" in model.banner and "seed 0" in model.banner
     assert attend(model, toy_clip, "the red circle").notes[0] == RANDOM
     again, other = full_size("violet"), full_size("violet", seed=1)
     assert torch.equal(again.match_head.state_dict()["3.weight"], model.match_head.state_dict()["3.weight"])

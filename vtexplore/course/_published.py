@@ -9,6 +9,7 @@ from vtexplore.probes.attend import AttendResult
 from vtexplore.probes.fill_mask import HARD, FillMaskResult
 from vtexplore.probes.reorder import ALPHA, ReorderResult
 
+MORE = 1.1  # of what an even map has on a thing
 NEEDED, NOTHING = 1.0, 0.3  # nats by which a word gains over the clip that differs in it
 
 
@@ -16,8 +17,8 @@ def _trained(result: AttendResult | FillMaskResult | ReorderResult) -> bool:
     return result.about["weights"] is not None
 
 
-def _lucky_head(one: AttendResult, other: AttendResult) -> Verdict:
-    """A head of an untrained model that looks at the thing in one clip, and not in another."""
+def _untaught(one: AttendResult, other: AttendResult) -> Verdict:
+    """A head of an untrained model that looks at the thing in two clips all the same."""
     if _trained(one) or _trained(other):
         return Verdict(False, f"{one.about['model']} is trained here. Take one that never was: build instead of load.")
     if one.head is None or (one.site, one.head) != (other.site, other.head):
@@ -28,12 +29,14 @@ def _lucky_head(one: AttendResult, other: AttendResult) -> Verdict:
     if any(not score or np.isnan(score["mass"]) for score in scores):
         return Verdict(False, "What the words name is not known here. Take scenes of the world and their own captions.")
     first, second = (score["mass"] / score["chance"] for score in scores)
-    told = f"{one.site}, head {one.head}: {first:.2f} of an even map on the one clip, {second:.2f} on the other"
-    if first <= 1.1:
-        return Verdict(False, f"{told}. head_grid().best of the first clip says which head is luckiest there.")
-    if second >= 1:
-        return Verdict(False, f"{told}. The luck holds so far; try it on one more clip.")
-    return Verdict(True, f"{told}. Nobody taught it either: of many heads one is best on any clip.")
+    told = f"{one.site}, head {one.head}, has {first:.2f} of an even map on the one clip, {second:.2f} on the other"
+    if min(first, second) <= MORE:
+        return Verdict(False, f"{told}. head_grid().best of one clip says where to look; then try it on others.")
+    return Verdict(
+        True,
+        f"{told}, and nobody taught it. What is unlike its surroundings stands out in any random projection; only "
+        "which of two things a word means has to be learned.",
+    )
 
 
 def _same_question(one: FillMaskResult, other: FillMaskResult) -> Verdict:
@@ -72,7 +75,7 @@ def _first_by_luck(answer: ReorderResult) -> Verdict:
 
 
 EXERCISES: dict[str, Judge] = {
-    "published.lucky_head": ((AttendResult, AttendResult), _lucky_head),
+    "published.untaught": ((AttendResult, AttendResult), _untaught),
     "published.same_question": ((FillMaskResult, FillMaskResult), _same_question),
     "published.first_by_luck": ((ReorderResult,), _first_by_luck),
 }

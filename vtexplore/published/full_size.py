@@ -50,10 +50,10 @@ def _random(name: str, known: Published, device: Any, seed: int) -> Any:
         torch.manual_seed(seed)
         model: Any = registry.build(name, size, vocabulary="world", **settings).to(device)
     count = sum(p.numel() for p in model.parameters()) / 1e6
-    wanted = " and ".join(file.name for file in known.files if file.main) or "any file"
-    model.card = {"notice": RANDOM}
+    whole = next((f.name for f in known.files if f.main and not known.layout(f.layout).behind), "a published file")
+    model.size, model.card = f"{size}, random weights", {"notice": RANDOM}
     model.banner = (
-        f"RANDOM WEIGHTS. {wanted} of {known.title} is not on this machine, so these {count:.0f} million numbers were "
+        f"RANDOM WEIGHTS. {whole} of {known.title} is not on this machine, so these {count:.0f} million numbers were "
         f"drawn by lot (seed {seed}).\nThe size, the code and the cost are the published model's. The words are those "
         "of the miniature world.\nNothing that it says is knowledge. A sound probe finds nothing here: no lift, order "
         "at chance,\nmaps no better than even ones. What looks like something anyway is a warning."
