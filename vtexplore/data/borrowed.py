@@ -49,9 +49,8 @@ class Borrowed(Vocabulary):
                 f"{type(tokenizer).__name__} has no token for {' and '.join(lacking)}. Set its cls_token and sep_token."
             )
         ids.setdefault("[PAD]", ids["[SEP]"])
-        if name is None:
-            name = f"{type(tokenizer).__name__} {hashlib.sha256(chr(10).join(tokens).encode()).hexdigest()[:8]}"
-        return Borrowed(name, tuple(pieces), ids, tokenizer)
+        digest = hashlib.sha256("\n".join(tokens).encode()).hexdigest()[:8]
+        return Borrowed(name or f"{type(tokenizer).__name__} {digest}", tuple(pieces), ids, tokenizer)
 
     @property
     def mask_id(self) -> int:
