@@ -108,8 +108,10 @@ def test_a_probe_asks_the_weights_of_a_file(mine: Path) -> None:
     code, out, _ = run("attend", "world:3", "--weights", mine, "--json")
     told = json.loads(out)["about"]
     assert code == 0 and told["weights"] == sha256(mine.read_bytes()).hexdigest()
-    code, out, _ = run("probe", "match", "world:0..1", "-p", "texts={caption}", "--weights", mine, "--json")
-    assert code == 0 and json.loads(out)["about"]["weights"] == told["weights"]
+    asked = ("-p", "texts={caption}", "-p", "texts={colour}", "--weights", mine, "--json")
+    code, out, err = run("probe", "match", "world:0..1", *asked)
+    assert code == 0, err
+    assert json.loads(out)["about"]["weights"] == told["weights"]
 
 
 def test_weights_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:

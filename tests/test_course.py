@@ -355,5 +355,5 @@ def test_an_order_that_comes_first_by_luck(tmp_path: Path) -> None:
     trained = replace(lucky, about=lucky.about | {"weights": "abc"})
     assert "is trained here" in check("published.first_by_luck", trained).why
     assert "Try the next film" in check("published.first_by_luck", _fresh(reorder(Blind(words), stairs()))).why
-    few = _fresh(reorder(Judge(words), stairs((0.1, 0.5, 0.9))))
-    assert "Show more frames" in check("published.first_by_luck", replace(few, drawn=few.drawn[:6])).why
+    few = _fresh(reorder(Judge(words), stairs(), frames=3))
+    assert "Show more frames" in check("published.first_by_luck", few).why
