@@ -111,7 +111,7 @@ def test_a_probe_asks_the_weights_of_a_file(mine: Path) -> None:
     asked = ("-p", "texts={caption}", "-p", "texts={colour}", "--weights", mine, "--json")
     code, out, err = run("probe", "match", "world:0..1", *asked)
     assert code == 0, err
-    assert json.loads(out)["about"]["weights"] == told["weights"]
+    assert json.loads(out)["weights"] == told["weights"]
 
 
 def test_weights_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
