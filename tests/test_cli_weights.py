@@ -1,6 +1,8 @@
 """The commands about published weights."""
 
 import json
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 import vtexplore.cli  # noqa: F401 (puts the commands into the app)
 from vtexplore import registry
+from vtexplore.published.layout import Layout
 from vtexplore.terminal import app
 
 
@@ -75,3 +78,49 @@ def test_a_pickle_becomes_safetensors(tmp_path: Path) -> None:
     code, out, err = run("convert", tmp_path / "none.pth", "-o", tmp_path / "d.safetensors")
     assert (code, out) == (2, "") and err.startswith("vtexplore: There is no file")
     assert {p.name for p in tmp_path.iterdir()} == {"a.pth", "a.safetensors", "b.safetensors"}
+
+
+# ── --weights of the other commands ──
+
+
+def test_every_command_that_takes_a_family_takes_other_weights() -> None:
+    from typer.main import get_command
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    options = {name: {param.name for param in one.params} for name, one in commands.items()}
+    taking = {name for name, params in options.items() if "model" in params}
+    assert {"attend", "fill", "answer", "retrieve", "reorder", "explain", "probe", "tour", "cloze"} <= taking
+    assert {name for name in taking if "weights" not in options[name]} == set()
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of VIOLET's own names at the miniature's size, as if its authors had published such files."""
+    state = registry.build("violet", dvae=None).state_dict()
+    layout = Layout("small", "", [("(.+)", r"\1")], lambda shapes: set(shapes) == set(state), "mini", {"dvae": None})
+    known = replace(registry.published("violet"), layouts=(layout,))
+    monkeypatch.setattr(registry, "published", lambda name: known)
+    torch.save(state, tmp_path / "mine.pt")
+    return tmp_path / "mine.pt"
+
+
+def test_a_probe_asks_the_weights_of_a_file(mine: Path) -> None:
+    code, out, _ = run("attend", "world:3", "--weights", mine, "--json")
+    told = json.loads(out)["about"]
+    assert code == 0 and told["weights"] == sha256(mine.read_bytes()).hexdigest()
+    asked = ("-p", "texts={caption}", "-p", "texts={colour}", "--weights", mine, "--json")
+    code, out, err = run("probe", "match", "world:0..1", *asked)
+    assert code == 0, err
+    assert json.loads(out)["weights"] == told["weights"]
+
+
+def test_weights_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
+    stand_ins.write(tmp_path / "s3d.pt", "s3d_kinetics", stand_ins.tensors_of("s3d_kinetics"))
+    for given, said in (
+        (tmp_path / "s3d.pt", "s3d.pt is a file of S3D, not of VIOLET"),
+        (tmp_path / "none.pt", "There is no file"),
+        ("published", "ckpt_violet_pretrain.pt is not on this machine"),
+    ):
+        picture = tmp_path / "a.png"
+        code, out, err = run("attend", "world:3", "--weights", given, "-o", picture)
+        assert (code, out) == (2, "") and said in err and err.count("\n") == 1 and not picture.exists()

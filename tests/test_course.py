@@ -16,7 +16,7 @@ from vtexplore.probes.attend import attend
 from vtexplore.probes.cloze import ClozeResult
 from vtexplore.probes.explain import ExplainResult, explain
 from vtexplore.probes.fill_codes import FillCodesResult
-from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
+from vtexplore.probes.fill_mask import HARD, FillMaskResult, fill_mask
 from vtexplore.probes.forecast import ForecastResult
 from vtexplore.probes.masking import masking
 from vtexplore.probes.match import MatchResult
@@ -303,3 +303,57 @@ def test_a_head_that_looks_and_is_not_missed(why: ExplainResult) -> None:
     assert "Show one head" in check("explanation.looks_unneeded", (why, heads)).why
     gone = replace(look, measured={"site": "layers.7, head 0"})
     assert "not among the heads" in check("explanation.looks_unneeded", (gone, heads)).why
+
+
+# ── 07 published models ──
+
+
+def _fresh(result: Any) -> Any:
+    """The same as if weights without a hash had said it."""
+    return replace(result, about=result.about | {"weights": None})
+
+
+def test_a_head_that_nobody_taught(toy_model: Any, toy_clip: Any) -> None:
+    there = _fresh(attend(toy_model, toy_clip))  # the head of the card: it does look at the disc
+    covered = there.covered()
+    assert covered is not None and there.score()["lift"] > 1.1
+    moved = there.look().weights.copy()
+    moved[..., there.patches(there.look().tokens)] *= covered == 0
+    looks = tuple(replace(look, weights=moved) if look.site == there.site else look for look in there.looks)
+    found = check("published.untaught", (there, replace(there, clip="another")))
+    assert found.right and "nobody taught it" in found.why
+    away = check("published.untaught", (there, replace(there, looks=looks, clip="another")))
+    assert not away.right and "0.00 on the other. head_grid" in away.why
+    assert "Take another one" in check("published.untaught", (there, there)).why
+    trained = replace(there, about=there.about | {"weights": "abc"})
+    assert "is trained here" in check("published.untaught", (trained, there)).why
+    mean = _fresh(attend(toy_model, toy_clip, site="layers.0"))
+    assert "one and the same head" in check("published.untaught", (mean, mean)).why
+
+
+def test_one_question_to_two_models(red: FillMaskResult) -> None:
+    def said(clip: float, hard: float, weights: str | None) -> FillMaskResult:
+        p = np.full((2, len(red.candidates)), 0.01, dtype=np.float32)
+        p[:, red.candidates.index("red")] = clip, hard
+        about = red.about | {"weights": weights}
+        return replace(red, conditions=("the clip", HARD), p=p, about=about)
+
+    sees, blind = said(0.9, 0.01, "abc"), said(0.02, 0.02, None)
+    found = check("published.same_question", (sees, blind))
+    assert found.right and "+4.50 nats and +0.00" in found.why
+    assert "hardly uses the clip" in check("published.same_question", (said(0.9, 0.9, "abc"), blind)).why
+    assert "comes about by lot" in check("published.same_question", (sees, said(0.02, 0.01, None))).why
+    assert "trained model's answer first" in check("published.same_question", (blind, sees)).why
+    assert "the very same" in check("published.same_question", (sees, replace(blind, clip="another"))).why
+    assert "No clip was asked" in check("published.same_question", (sees, _fresh(red))).why
+
+
+def test_an_order_that_comes_first_by_luck(tmp_path: Path) -> None:
+    words = story_words(tmp_path)
+    lucky = _fresh(reorder(Judge(words), stairs()))
+    assert check("published.first_by_luck", lucky).right and lucky.p() == pytest.approx(1 / 24)
+    trained = replace(lucky, about=lucky.about | {"weights": "abc"})
+    assert "is trained here" in check("published.first_by_luck", trained).why
+    assert "Try the next film" in check("published.first_by_luck", _fresh(reorder(Blind(words), stairs()))).why
+    few = _fresh(reorder(Judge(words), stairs(), frames=3))
+    assert "Show more frames" in check("published.first_by_luck", few).why

@@ -1,4 +1,4 @@
-"""A model of one's own: the example of the docstring runs, and each broken promise is told."""
+"""A model of one's own: the ten lines keep their promises, and each broken promise is told."""
 
 import re
 from dataclasses import replace
@@ -10,67 +10,45 @@ from fresh import fresh
 from torch import nn
 from toy import ToyModel
 
-from vtexplore import registry, testing
-from vtexplore.blocks.embeddings import grid_tokens, word_tokens
-from vtexplore.blocks.tap import Tap, attend, name_taps
+from vtexplore import registry
+from vtexplore.blocks.embeddings import word_tokens
+from vtexplore.blocks.tap import attend
+from vtexplore.course.ten_lines import Mine
 from vtexplore.errors import ContractError
 from vtexplore.testing import LIT, PROMISES, check_model
-from vtexplore.types import Inputs, Output, Stream
+from vtexplore.types import Output
 
 TEXT = "the red disc slides right"
 
 
-def cut(video: Any) -> Any:
-    """Patches of 16 px, frame by frame: [batch, token, 768]."""
-    batch, frames, rgb, height, width = video.shape
-    x = video.view(batch, frames, rgb, height // 16, 16, width // 16, 16)
-    return x.permute(0, 1, 3, 5, 2, 4, 6).reshape(batch, -1, rgb * 256)
-
-
-def example() -> type[nn.Module]:
-    """The class in the docstring."""
-    code = re.search(r"    class Mine.*?\n\n\(", testing.__doc__ or "", re.S)
-    assert code
-    lines = [line.removeprefix("    ") for line in code.group()[:-3].splitlines()]
-    space: dict[str, Any] = {
-        "nn": nn, "Inputs": Inputs, "Tap": Tap, "name_taps": name_taps, "attend": attend, "Stream": Stream,
-        "Output": Output, "grid_tokens": grid_tokens, "word_tokens": word_tokens, "cut": cut,
-    }  # fmt: skip
-    exec("\n".join(lines), space)
-    found: type[nn.Module] = space["Mine"]
-    return found
-
-
 def test_the_example_keeps_its_promises(toy_clip: Any) -> None:
-    Mine = example()
     kept = check_model(Mine(), toy_clip, "a red circle slides left")
     assert len(kept.kept) == len(PROMISES) and not kept.untried
     assert "Mine keeps 12 promises" in str(kept)
 
 
 def test_each_broken_promise_is_told(toy_clip: Any) -> None:
-    Mine = example()
 
-    class Loud(Mine):  # type: ignore[misc, valid-type]
+    class Loud(Mine):
         """Draws random numbers."""
 
         def forward(self, batch: Any) -> Output:
             out = super().forward(batch)
             return replace(out, match_logits=out.match_logits + torch.randn(1))
 
-    class Mirrored(Mine):  # type: ignore[misc, valid-type]
+    class Mirrored(Mine):
         """Its patches stand in another order than its Tokens say."""
 
         def forward(self, batch: Any) -> Output:
             return super().forward(replace(batch, video=batch.video.flip(-1)))
 
-    class Curious(Mine):  # type: ignore[misc, valid-type]
+    class Curious(Mine):
         """Sees clips that are hidden from it."""
 
         def forward(self, batch: Any) -> Output:
             return super().forward(replace(batch, video_mask=None))
 
-    class Deaf(Mine):  # type: ignore[misc, valid-type]
+    class Deaf(Mine):
         """Shows its tap what it does not use, and counts too few words."""
 
         def forward(self, batch: Any) -> Output:

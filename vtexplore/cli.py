@@ -20,6 +20,7 @@ from vtexplore.terminal import (
     Model,
     Out,
     Text,
+    Weights,
     app,
     command,
     open_model,
@@ -98,6 +99,7 @@ def attend(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     word: Annotated[str | None, typer.Option(help="The word to show: red, or red:2 for the second.")] = None,
     site: Annotated[str | None, typer.Option(help="A layer; left out: the one that grounds words best.")] = None,
     head: Annotated[int | None, typer.Option(min=0, help="A head of that layer, from 0.")] = None,
@@ -118,7 +120,7 @@ def attend(
     refuse_ending(out)
     from vtexplore.probes.attend import attend as look
 
-    result = look(open_model(model), _clip(clip), text, site=site, head=head, method=method)
+    result = look(open_model(model, weights), _clip(clip), text, site=site, head=head, method=method)
     options = {} if kind == "word_frame" else {"word": word}
     show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
@@ -128,6 +130,7 @@ def fill(
     clip: ClipName,
     text: Annotated[str | None, typer.Argument(help="A sentence with one [MASK], or any with --word.")] = None,
     model: Model = "violet",
+    weights: Weights = None,
     word: Annotated[str | None, typer.Option(help="The word to mask, if the sentence has no [MASK].")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many words to show.")] = 5,
     against: Annotated[int, typer.Option(min=0, help="How many other clips of its world to ask beside.")] = 8,
@@ -148,7 +151,7 @@ def fill(
     from vtexplore.probes.fill_mask import fill_mask
 
     asked: dict[str, Any] = {"against": against, "frames": frames, "foils": foil or ()}
-    result = fill_mask(open_model(model), _clip(clip), text, word=word, top=top, **asked)
+    result = fill_mask(open_model(model, weights), _clip(clip), text, word=word, top=top, **asked)
     show_result(result, result.plot("frames" if frames else "bars"), out, as_json, dpi)
 
 
@@ -161,6 +164,7 @@ def answer(
     phrase: Annotated[str | None, typer.Option(help="The phrase to ask for, if none is in brackets.")] = None,
     choice: Annotated[list[str] | None, typer.Option(help="A choice; give several. Left out: of its kind.")] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="A family that answers questions.")] = "bridgeformer",
+    weights: Weights = None,
     kind: Annotated[str, typer.Option(help="choices, options (a map for each) or overlay.")] = "choices",
     out: Out = None,
     dpi: Dpi = 150,
@@ -177,7 +181,7 @@ def answer(
     refuse_ending(out)
     from vtexplore.probes.answer import answer as ask
 
-    result = ask(open_model(model), _clip(clip), text, phrase=phrase, choices=choice or None)
+    result = ask(open_model(model, weights), _clip(clip), text, phrase=phrase, choices=choice or None)
     show_result(result, result.plot(kind), out, as_json, dpi)
 
 
@@ -188,6 +192,7 @@ def retrieve(
     model: Annotated[
         str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")
     ] = "bridgeformer",
+    weights: Weights = None,
     kind: Annotated[str, typer.Option(help="hits or recalls.")] = "hits",
     out: Out = None,
     dpi: Dpi = 150,
@@ -204,7 +209,7 @@ def retrieve(
     from vtexplore.data.captioned import captioned
     from vtexplore.probes.retrieve import retrieve as find
 
-    result = find(open_model(model), captioned(folder))
+    result = find(open_model(model, weights), captioned(folder))
     options = {"text": text or 0} if kind == "hits" else {}
     show_result(result, result.plot(kind, **options), out, as_json, dpi)
 
@@ -214,6 +219,7 @@ def tour(
     clip: Annotated[str | None, typer.Argument(help="A video file; left out: one that comes with vtexplore.")] = None,
     text: Annotated[str | None, typer.Option(help="What is said of it.")] = None,
     model: Model = "violet",
+    weights: Weights = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("tour.html"),
 ) -> None:
     """The first look: one page that a browser opens without network.
@@ -226,7 +232,7 @@ def tour(
     from vtexplore.tour import default_clip
     from vtexplore.tour import tour as write
 
-    loaded = open_model(model)
+    loaded = open_model(model, weights)
     page = write(loaded, default_clip() if clip is None else _clip(clip), text, out)
     print(f"{page.resolve()}  (open it in a browser)")
 

@@ -19,6 +19,7 @@ from vtexplore.terminal import (
     Out,
     Seed,
     Split,
+    Weights,
     command,
     model_or_name,
     notes,
@@ -37,6 +38,7 @@ def probe(
     name: Annotated[str, typer.Argument(help="fill_mask, attend, match, … or your own as module:function.")],
     clips: Annotated[list[str], typer.Argument(help="A folder, files, a .csv, world:0..999; one or several.")],
     model: Model = "violet",
+    weights: Weights = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The table: .csv, or .parquet with pyarrow.", show_default=False)
     ] = None,
@@ -71,7 +73,9 @@ def probe(
         raise SystemExit(launch(sys.argv[1:], processes))
     try:
         options = options_of(find(name), option or (), split)
-        table = over(name, model_or_name(model), clips, out=out, split=split, retry=retry, **options)
+        table = over(
+            name, model_or_name(model, weights, _device()), clips, out=out, split=split, retry=retry, **options
+        )
     except VtexploreError:
         if is_main():
             raise
@@ -84,6 +88,7 @@ def probe(
 def masked_words(
     clips: Clips,
     model: Model = "violet",
+    weights: Weights = None,
     others: Annotated[int, typer.Option(min=1, help="Other clips of the set to ask beside.")] = 8,
     orders: Annotated[int, typer.Option(min=0, help="Other orders of the frames.")] = 2,
     floor: Annotated[bool, typer.Option("--floor", help="Ask a model with random weights the same.")] = False,
@@ -107,9 +112,10 @@ def masked_words(
     from vtexplore.registry import build
 
     some, _ = open_clips(clips, split)
+    loaded = open_model(model, weights)
     torch.manual_seed(seed)
-    random = build(model) if floor else None
-    result = ask(open_model(model), some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
+    random = None if not floor else build(model, loaded.size) if weights else build(model)
+    result = ask(loaded, some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -121,6 +127,7 @@ def foils(
         str | None, typer.Option(help="A kind of simpler foils, for P+T; told beside the same caption.")
     ] = None,
     model: Model = "violet",
+    weights: Weights = None,
     threshold: Annotated[float | None, typer.Option(help="Above which score a sentence counts as believed.")] = None,
     split: Split = "heldout",
     seed: Seed = 0,
@@ -145,8 +152,15 @@ def foils(
             (str(clip.caption), other) for clip, other in zip(some, open_clips(clips, split, simple)[1], strict=True)
         ]
     asked = {"proficiency": pairs, "threshold": threshold, "seed": seed, "quiet": as_json}
-    result = compare_foils(open_model(model), some, false, **asked)  # type: ignore[arg-type]
+    result = compare_foils(open_model(model, weights), some, false, **asked)  # type: ignore[arg-type]
     show_result(result, result.plot(), out, as_json, dpi)
+
+
+def _device() -> str:
+    """Where one process works; several move the model themselves."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _refuse(name: str, clips: list[str], out: Path | None, option: Sequence[str], split: str) -> None:

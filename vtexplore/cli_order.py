@@ -17,6 +17,7 @@ from vtexplore.terminal import (
     Seed,
     Split,
     Text,
+    Weights,
     command,
     open_clip,
     open_clips,
@@ -34,6 +35,7 @@ def reorder(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     foil: Annotated[str | None, typer.Option(help="A sentence that is false of the clip.")] = None,
     what: What = "frames",
     frames: Annotated[int | None, typer.Option(min=2, help="How many frames are shown; left out: the usual.")] = None,
@@ -55,7 +57,7 @@ def reorder(
     from vtexplore.probes.reorder import reorder as ask
 
     result = ask(
-        open_model(model),
+        open_model(model, weights),
         open_clip(clip),
         text,
         foil=foil,
@@ -72,6 +74,7 @@ def reorder(
 def compare_orders(
     clips: Clips,
     model: Model = "violet",
+    weights: Weights = None,
     foil: Foil = None,
     what: What = "frames",
     draws: Annotated[int, typer.Option(min=1, help="How many orders, if there are more than 720.")] = 199,
@@ -92,7 +95,9 @@ def compare_orders(
     from vtexplore.probes.compare_orders import compare_orders as ask
 
     some, foils = open_clips(clips, split, foil)
-    result = ask(open_model(model), some, foils=foils or None, what=what, draws=draws, seed=seed, quiet=as_json)
+    result = ask(
+        open_model(model, weights), some, foils=foils or None, what=what, draws=draws, seed=seed, quiet=as_json
+    )
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -102,6 +107,7 @@ def before_after(
         list[str] | None, typer.Argument(help="Two clips, shown one after the other; none: scenes.")
     ] = None,
     model: Model = "violet",
+    weights: Weights = None,
     says: Annotated[list[str] | None, typer.Option(help="What happens in each; twice. Else their captions.")] = None,
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs of scenes, without clips of your own.")] = 32,
     seed: Seed = 0,
@@ -125,7 +131,7 @@ def before_after(
             "A pair is two clips, and --says is given twice or not at all; without clips there are scenes."
         )
     given = clip_pair(*(open_clip(name) for name in clips), *(says or ())) if clips else None
-    result = ask(open_model(model), [given] if given else world_pairs(pairs, seed), seed=seed, quiet=as_json)
+    result = ask(open_model(model, weights), [given] if given else world_pairs(pairs, seed), seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -133,6 +139,7 @@ def before_after(
 def recover_order(
     clips: Clips,
     model: Model = "violet",
+    weights: Weights = None,
     what: Annotated[str, typer.Option(help="What is put in order: frames, or tubelets.")] = "frames",
     frames: Annotated[int | None, typer.Option(min=2, help="How many frames are shown; left out: the usual.")] = None,
     split: Split = "heldout",
@@ -152,5 +159,5 @@ def recover_order(
     from vtexplore.probes.recover_order import recover_order as ask
 
     some, _ = open_clips(clips, split)
-    result = ask(open_model(model), some, what=what, frames=frames, seed=seed, quiet=as_json)
+    result = ask(open_model(model, weights), some, what=what, frames=frames, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)

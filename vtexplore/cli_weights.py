@@ -103,14 +103,13 @@ def _held(page: Any, path: Path) -> dict[str, Any]:
 
 
 def _row(file: Any) -> dict[str, Any]:
-    from vtexplore.published.fetching import cache, instructions
+    from vtexplore.published.fetching import here, instructions
 
     plain = {
         k: getattr(file, k) for k in ("name", "holds", "source", "licence", "layout", "at", "sha256", "mb", "main")
     }
-    there = (cache() / file.name).is_file()
     how = f"not supported: {file.why}; its authors: {file.by_hand}" if file.why else instructions(file)
-    return plain | {"cached": there, "how": how}
+    return plain | {"cached": here(file), "how": how}
 
 
 def _listed(page: Any) -> str:

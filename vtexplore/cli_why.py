@@ -13,6 +13,7 @@ from vtexplore.terminal import (
     Model,
     Out,
     Text,
+    Weights,
     command,
     open_clip,
     open_model,
@@ -30,6 +31,7 @@ def explain(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     method: Annotated[
         str, typer.Option(help="raw, rollout, relevancy, gradient, ig, occlusion or edges.")
     ] = "relevancy",
@@ -52,7 +54,9 @@ def explain(
     from vtexplore.probes.explain import explain as ask
 
     options: dict[str, Any] = {} if removal is None else {"removal": removal}
-    result = ask(open_model(model), open_clip(clip), text, target=target, word=_word(word), method=method, **options)
+    result = ask(
+        open_model(model, weights), open_clip(clip), text, target=target, word=_word(word), method=method, **options
+    )
     show_result(result, result.plot(), out, as_json, dpi)
 
 
@@ -61,6 +65,7 @@ def faithfulness(
     clip: ClipName,
     text: Text = None,
     model: Model = "violet",
+    weights: Weights = None,
     method: Annotated[list[str] | None, typer.Option(help="A method; give several. Left out: all.")] = None,
     word: Word = None,
     target: Target = None,
@@ -94,7 +99,7 @@ def faithfulness(
         "quiet": as_json,
     }
     options |= {"removals": removal} if removal else {}
-    result = ask(open_model(model), open_clip(clip), text, methods=method or METHODS, **options)
+    result = ask(open_model(model, weights), open_clip(clip), text, methods=method or METHODS, **options)
     show_result(result, result.plot(kind), out, as_json, dpi)
 
 

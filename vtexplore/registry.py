@@ -160,9 +160,12 @@ def family(name: str) -> Family:
     return page
 
 
-def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) -> nn.Module:
+def build(
+    name: str, size: str = "mini", device: Any = "cpu", vocabulary: str | None = None, **overrides: Any
+) -> nn.Module:
     """A model of a family with fresh weights, in evaluation mode; ``overrides`` replace fields of its Config.
 
+    ``vocabulary``: another than the size's, "world" or the path of a list; the model has then as many words as that.
     It carries ``name``, ``size``, ``inputs`` (what to ``prepare`` for it), ``weights_hash`` (None: fresh),
     ``card`` (what is known of its weights; empty: fresh) and ``explore(clip, text)``. ``device="meta"`` gives names
     and shapes without memory. Raises ``ConfigError`` for an unknown name, size or setting.
@@ -172,6 +175,9 @@ def build(name: str, size: str = "mini", device: Any = "cpu", **overrides: Any) 
     from vtexplore.blocks.tap import name_taps
 
     page = family(name)
+    if vocabulary is not None:
+        inputs = overrides.get("inputs", page.inputs(size))
+        overrides |= {"inputs": replace(inputs, vocabulary=vocabulary), "words": None}
     config = page.config(size, **overrides)
     with torch.device(device):
         model = name_taps(page.build(config)).eval()

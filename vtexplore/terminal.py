@@ -31,6 +31,10 @@ Split = Annotated[str, typer.Option(help="Of world: scenes: train, or heldout.")
 Seed = Annotated[int, typer.Option(min=0, help="Of whatever is drawn.")]
 Text = Annotated[str | None, typer.Argument(help="A sentence; left out: the clip's own caption.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A family; `vtexplore list` names them.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option("--weights", help="Whose, if not the miniature's: published, a file, hub:owner/name; give several."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Save a picture: .png .svg .gif .mp4", show_default=False)
@@ -49,16 +53,20 @@ def _anywhere(device: Device = None, precision: Precision = None) -> None:
     _THERE.set({name: word for name, word in said.items() if word is not None})
 
 
-def open_model(name: str) -> Any:
-    """A family's miniature, where and how ``vtexplore --device … --precision …`` says."""
+def open_model(name: str, weights: list[str] | None, device: str = "cpu") -> Any:
+    """A family's miniature, or the family with other weights (a file, or several that go together).
+
+    It computes where and how ``vtexplore --device … --precision …`` says, else on ``device``.
+    """
     from vtexplore.registry import load
 
-    return load(name, **(_THERE.get() or {}))
+    own: dict[str, Any] = {"weights": weights[0] if len(weights) == 1 else weights} if weights else {}
+    return load(name, **({"device": device} | (_THERE.get() or {}) | own))
 
 
-def model_or_name(name: str) -> Any:
+def model_or_name(name: str, weights: list[str] | None, device: str) -> Any:
     """The same; but only its name where nothing was said, for whoever finds each process a device."""
-    return open_model(name) if _THERE.get() else name
+    return open_model(name, weights, device) if weights or _THERE.get() else name
 
 
 def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

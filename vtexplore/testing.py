@@ -1,23 +1,7 @@
 """A model of your own, and a test that it keeps what it promises to probes, views and widgets.
 
-Any ``nn.Module`` is accepted that says what it wants to see, shows its attentions to a tap, and names its positions:
-
-    class Mine(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inputs = Inputs(frames=4, size_px=96, max_words=24)        # what to prepare for it
-            self.eyes, self.words, self.tap = nn.Linear(768, 64), nn.Embedding(1000, 64), Tap()
-            name_taps(self)                                                 # a tap in each attention, each with a name
-
-        def forward(self, batch):                                           # a Batch in, an Output out
-            video = Stream(self.eyes(cut(batch.video)), batch.sees((4, 6, 6)), grid_tokens(batch, (4, 6, 6)))
-            joint = video + Stream(self.words(batch.word_ids), batch.word_mask, lambda: word_tokens(batch))
-            q = joint.hidden[:, None]                                       # [batch, head, token, channel]
-            heard = attend(self.tap, q, q, q, queries=joint.tokens, keys=joint.tokens, mask=joint.mask)
-            return Output(match_logits=heard[:, 0, -24:].mean(dim=(1, 2)))  # read off the words
-
-(``Tap``, ``name_taps`` and ``attend`` live in ``vtexplore.blocks.tap``, ``grid_tokens`` and ``word_tokens`` in
-``vtexplore.blocks.embeddings``, all else in ``vtexplore.types``.) Then
+Any ``nn.Module`` is accepted that says what it wants to see, shows its attentions to a tap, and names its positions.
+``vtexplore/course/ten_lines.py`` is one. Then
 
     from vtexplore.testing import check_model
     check_model(Mine(), clip, "a red circle slides left")

@@ -14,11 +14,20 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any
 
-from vtexplore.course import _explanation, _explorer, _first_look, _masking, _order, _questions, _visual_words
+from vtexplore.course import (
+    _explanation,
+    _explorer,
+    _first_look,
+    _masking,
+    _order,
+    _published,
+    _questions,
+    _visual_words,
+)
 from vtexplore.course._verdict import Judge, Verdict
 from vtexplore.errors import ConfigError
 
-NOTEBOOKS = (_first_look, _visual_words, _masking, _questions, _order, _explanation, _explorer)
+NOTEBOOKS = (_first_look, _visual_words, _masking, _questions, _order, _explanation, _explorer, _published)
 EXERCISES: dict[str, Judge] = {name: judge for book in NOTEBOOKS for name, judge in book.EXERCISES.items()}
 """Exercise → what kinds of results answer it, and who judges them; "first_look.guessed", in the notebooks' order."""
 

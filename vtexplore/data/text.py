@@ -11,20 +11,20 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vtexplore.data.borrowed import Borrowed
+from vtexplore.data.pieces import MASK_AT, SPECIALS, Vocabulary, split_masks
+from vtexplore.data.word_lists import WORD_LISTS, find_list
 from vtexplore.errors import TextError
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
 __all__ = [
+    "SPECIALS",
     "Encoded",
     "Vocabulary",
     "check_lexicon",
@@ -37,9 +37,6 @@ __all__ = [
     "vocabulary",
     "words_of",
 ]
-
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_MASK_AT = re.compile(r"(\[MASK\])", re.IGNORECASE)
 
 
 def words_of(text: str) -> list[str]:
@@ -61,103 +58,7 @@ def plain(word: str) -> str:
     return word[start:stop].lower()
 
 
-def split_masks(word: str) -> list[str | None]:
-    """What stands around each ``[MASK]`` of a word; None for the mask itself."""
-    return [None if part.upper() == "[MASK]" else part for part in _MASK_AT.split(word)]
-
-
 # ── vocabulary ────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, eq=False)
-class Vocabulary:
-    """A WordPiece list: ``pieces`` in the order of their ids, and where the special ones stand.
-
-    Whether text is lower-cased and loses its accents is read off the list itself: a list without a
-    capital letter or an accented one was made for text without them.
-    """
-
-    name: str
-    pieces: tuple[str, ...]
-    ids: dict[str, int] = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.pieces)
-
-    @property
-    def pad_id(self) -> int:
-        """Id of ``[PAD]``."""
-        return self.ids["[PAD]"]
-
-    @property
-    def unknown_id(self) -> int:
-        """Id of ``[UNK]``."""
-        return self.ids["[UNK]"]
-
-    @property
-    def start_id(self) -> int:
-        """Id of ``[CLS]``."""
-        return self.ids["[CLS]"]
-
-    @property
-    def end_id(self) -> int:
-        """Id of ``[SEP]``."""
-        return self.ids["[SEP]"]
-
-    @property
-    def mask_id(self) -> int:
-        """Id of ``[MASK]``."""
-        return self.ids["[MASK]"]
-
-    @property
-    def special_ids(self) -> frozenset[int]:
-        """Ids of the five special pieces."""
-        return frozenset(self.ids[s] for s in SPECIALS)
-
-    def word(self, word: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Ids and pieces of one word (its punctuation is pieces of its own; may be empty)."""
-        found = self._seen.get(word)
-        if found is None:
-            found = self._split(word)
-            if len(self._seen) < 100_000:  # a course never gets there; a web corpus would
-                self._seen[word] = found
-        return found
-
-    def words(self, words: Sequence[str]) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
-        """Ids and pieces of each word of a text."""
-        return [self.word(word) for word in words]
-
-    @cached_property
-    def _seen(self) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
-        return {}
-
-    def _split(self, word: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        ids: list[int] = []
-        pieces: list[str] = []
-        for part in split_masks(word):
-            if part is None:
-                ids.append(self.mask_id)
-                pieces.append("[MASK]")
-            elif part:
-                done = self._machine.encode(part, add_special_tokens=False)
-                ids += done.ids
-                pieces += done.tokens
-        return tuple(ids), tuple(pieces)
-
-    @cached_property
-    def _machine(self) -> Tokenizer:
-        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-
-        ordinary = [p for p in self.pieces if p not in SPECIALS and not p.startswith("[unused")]
-        machine = Tokenizer(models.WordPiece(self.ids, unk_token="[UNK]"))
-        machine.normalizer = normalizers.BertNormalizer(
-            lowercase=not any(p != p.lower() for p in ordinary),
-            strip_accents=not any(
-                unicodedata.category(c) == "Mn" for p in ordinary for c in unicodedata.normalize("NFD", p)
-            ),
-        )
-        machine.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        return machine
 
 
 _LENT: dict[str, Vocabulary] = {}
@@ -170,15 +71,21 @@ def lend(known: Vocabulary) -> str:
 
 
 def vocabulary(name: str = "world") -> Vocabulary:
-    """The vocabulary of the world (``"world"``), one that was lent, or of a file with one piece a line, as BERT's is.
+    """The vocabulary of the world (``"world"``), one that was lent, of a file with one piece a line, as BERT's is, or
+    one of ``WORD_LISTS`` by its name: found in the Hugging Face cache, or fetched into it when first used.
 
-    Raises ``TextError`` if there is no such file, or if it lacks one of the five special pieces.
+    Raises ``TextError`` if there is no such file, if it cannot be fetched, or if it lacks a special piece.
     """
     return _LENT[name] if name in _LENT else _stored(name)
 
 
 @lru_cache(maxsize=8)
 def _stored(name: str) -> Vocabulary:
+    if name in WORD_LISTS and not Path(name).exists():
+        path = find_list(name)
+        if path.suffix == ".json":
+            return Borrowed.of(WORD_LISTS[name].tokenizer(path), name)
+        return _of_lines(name, path.read_text("utf-8"))
     if name == "world":
         lines = resources.files("vtexplore.world").joinpath("vocab.txt").read_text("utf-8")
     else:
@@ -188,9 +95,13 @@ def _stored(name: str) -> Vocabulary:
             lines = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             raise TextError(
-                f"{name}: no WordPiece vocabulary can be read there; give 'world', or the path of a "
-                "vocab.txt with one piece a line."
+                f"{name}: no WordPiece vocabulary can be read there; give 'world', "
+                f"{', '.join(WORD_LISTS)}, or the path of a vocab.txt with one piece a line."
             ) from None
+    return _of_lines(name, lines)
+
+
+def _of_lines(name: str, lines: str) -> Vocabulary:
     pieces = tuple(line.rstrip("\r") for line in lines.rstrip("\n").split("\n"))
     ids = {piece: i for i, piece in enumerate(pieces)}
     lacking = [s for s in SPECIALS if s not in ids]
@@ -261,7 +172,7 @@ def hide_word(text: str, word: int) -> str:
     words = words_of(text)
     if not -len(words) <= word < len(words):
         raise TextError(f"{text!r} has {len(words)} words, so there is no word {word}.")
-    if _MASK_AT.search(words[word]):
+    if MASK_AT.search(words[word]):
         return " ".join(words)
     inner = plain(words[word])
     at = words[word].lower().find(inner) if inner else 0
@@ -286,7 +197,7 @@ def check_lexicon(text: str, lexicon: Collection[str]) -> None:
     """
     unknown = []
     for word in words_of(text):
-        bare = plain(_MASK_AT.sub("", word))
+        bare = plain(MASK_AT.sub("", word))
         parts = [p for p in re.split(r"[\W_]+", bare) if p]
         if bare and bare not in lexicon and not all(p in lexicon for p in parts) and bare not in unknown:
             unknown.append(bare)

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from vtexplore.blocks.tap import listened
+from vtexplore.data.borrowed import Borrowed
 from vtexplore.data.text import lend
 from vtexplore.devices import computing
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.guests._hearing import find, heard
 from vtexplore.guests._kind import Feed, Kind
 from vtexplore.guests._parts import Part
-from vtexplore.guests._reading import Borrowed, Looking, parts_of
+from vtexplore.guests._reading import Looking, parts_of
 from vtexplore.types import Batch, Inputs, Output, Stream
 
 FRAMES, MOST_WORDS, CELLS = 4, 64, 6

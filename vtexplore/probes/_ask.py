@@ -61,7 +61,13 @@ def card_of(model: Any) -> dict[str, Any]:
 
 
 def notices(model: Any, clip: Clip) -> tuple[str, ...]:
-    """What the reader must know before the numbers: a clip from outside the world that the model knows."""
+    """What the reader must know before the numbers: what the card says of all, and a clip from outside its world."""
+    of_all = card_of(model).get("notice")
+    return (*([of_all] if of_all else []), *_foreign(model, clip))
+
+
+def _foreign(model: Any, clip: Clip) -> tuple[str, ...]:
+    """That a clip is from outside the world that the model knows."""
     home = card_of(model).get("world")
     if home is None or clip.world == home:
         return ()
@@ -124,7 +130,7 @@ def about(model: Any, clip: Clip | None = None) -> dict[str, Any]:
         "size": getattr(model, "size", None),
         "weights": getattr(model, "weights_hash", None),
         **({} if precision == "fp32" else {"precision": precision}),
-        **({"foreign": True} if clip is not None and notices(model, clip) else {}),
+        **({"foreign": True} if clip is not None and _foreign(model, clip) else {}),
     }
 
 

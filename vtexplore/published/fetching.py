@@ -66,6 +66,17 @@ def _one(known: Published, which: str | Path) -> Path:
     return find(by_name[0]) if by_name else path
 
 
+def here(file: File) -> bool:
+    """Whether a published file lies in its cache; nothing is fetched, and nothing compared."""
+    if file.at.startswith("hub:"):
+        import huggingface_hub
+
+        parts = _HUB.fullmatch(file.at)
+        assert parts
+        return isinstance(huggingface_hub.try_to_load_from_cache(parts["repo"], parts["file"]), str)
+    return (cache() / file.name).is_file()
+
+
 def find(file: File) -> Path:
     """A published file, fetched if it is not here. Raises ``WeightsError``, which says how to get it."""
     if file.why:
