@@ -188,7 +188,7 @@ def test_pure_functions_by_node() -> None:
 
 
 def test_scripts_are_typed() -> None:
-    """By `tsc`, where it is installed: npm install -g typescript."""
+    """By `tsc` (4.8 or later), where it is installed: apt-get install node-typescript, npm install -g typescript."""
     tsc = shutil.which("tsc")
     if tsc is None:
         pytest.skip("tsc is not installed: the types in the comments of the scripts are not checked.")

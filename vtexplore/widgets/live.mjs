@@ -11,7 +11,8 @@ import { timeline } from "./timeline.mjs";
  * @type {Record<string, (root: HTMLElement, scene: any, bytes: ArrayBuffer, ask: any, tell?: (selection: object) => void) => void>} */
 export const DRAWS = { bench, sorter, timeline, card };
 
-/** Light or dark, as the page around is. @param {HTMLElement} element */
+/** Light or dark, as the page around is.
+ * @param {HTMLElement} element */
 export function theme(element) {
   for (let at = /** @type {HTMLElement | null} */ (element); at; at = at.parentElement) {
     const [r, g, b, a] = (getComputedStyle(at).backgroundColor.match(/[\d.]+/g) || []).map(Number);
