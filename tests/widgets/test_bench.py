@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,29 @@ def test_what_is_selected_is_drawn(bench: Bench, tmp_path: Path) -> None:
     picture = bench.picture({"word": 5, "site": "layers.1", "head": 0, "order": [0], "text": ""})
     assert "layers.1" in picture.alt and "head 0" in picture.alt
     picture.save(tmp_path / "x.svg")
+
+
+# ── a notebook's output ──
+
+
+def test_in_colab_it_says_what_draws_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colab shows a widget only where the output names the manager of widgets; anywidget asks Colab for it."""
+    import sys
+
+    import IPython.display
+
+    from vtexplore.widgets.live import Live
+
+    where = "https://example.org/manager.js"
+    manager = SimpleNamespace(enable_custom_widget_manager=lambda: None, _widgets=SimpleNamespace(_installed_url=where))
+    monkeypatch.setitem(sys.modules, "google.colab.output", manager)
+    shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, metadata, raw: shown.append((data, metadata)))
+    Live([bench])._ipython_display_()
+    (picture, _), (alive, about) = shown
+    kind = "application/vnd.jupyter.widget-view+json"
+    assert "image/png" in picture and kind in alive
+    assert about[kind]["colab"]["custom_widget_manager"]["url"] == where
 
 
 # ── the page ──
