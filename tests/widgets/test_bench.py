@@ -162,6 +162,14 @@ def test_what_is_selected_is_drawn(bench: Bench, tmp_path: Path) -> None:
     picture.save(tmp_path / "x.svg")
 
 
+def test_a_lab_for_words_is_drawn_as_what_fits(toy_model: Any, toy_clip: Any) -> None:
+    from vtexplore.probes.fill_mask import fill_mask
+
+    lab = Bench(toy_model, toy_clip, show=("words", "caption"))
+    assert lab.picture({"word": 1}).alt == fill_mask(toy_model, toy_clip, word=1).plot().alt
+    assert lab.picture().alt == fill_mask(toy_model, toy_clip, word=lab.result.word()).plot().alt
+
+
 # ── a notebook's output ──
 
 
