@@ -24,6 +24,8 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+PATIENCE_S = 300  # of a busy machine; a quiet one needs seconds
+
 CODE = """
 import vtexplore
 from vtexplore.world.video_file import example_scene, plain_caption
@@ -75,7 +77,7 @@ def front_end(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline, address = time.monotonic() + 120, ""
+        deadline, address = time.monotonic() + PATIENCE_S, ""
         while not address:
             assert server.poll() is None and time.monotonic() < deadline, f"{name} did not start"
             time.sleep(0.5)
@@ -92,7 +94,7 @@ def front_end(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def opened(browser: Any, address: str) -> Any:
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(PATIENCE_S * 1000)
     page.goto(address)
     page.locator(".jp-Notebook").wait_for()
     page.wait_for_timeout(1500)
@@ -159,7 +161,7 @@ def marimo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     )
     address, there = f"http://127.0.0.1:{port}", False
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_S
         while not there:
             assert server.poll() is None and time.monotonic() < deadline, "marimo did not start"
             time.sleep(0.5)
@@ -176,7 +178,7 @@ def test_in_marimo_it_is_alive_and_takes_on_its_looks(browser: Any, marimo: tupl
     """marimo keeps widgets in a shadow root, and states its colours in notations of its own."""
     address, folder = marimo
     page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme=scheme)
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(PATIENCE_S * 1000)
     page.goto(address)
     asked(page, folder)
     assert page.locator(".vtx").get_attribute("data-theme") == scheme
