@@ -99,8 +99,8 @@ class Live(anywidget.AnyWidget):
         for picture in (part.picture() for part in self.parts):
             bundle, about = picture._repr_mimebundle_()
             display(bundle | {"text/html": self._still(picture)}, metadata=about, raw=True)
-        alive, about = self._repr_mimebundle_()
-        display(alive | {"text/plain": ASLEEP}, metadata=about, raw=True)  # in Colab: what draws it
+        alive: Any = self._repr_mimebundle_()
+        display(alive[0] | {"text/plain": ASLEEP}, metadata=alive[1], raw=True)  # in Colab: what draws it
 
     def _display_(self) -> Any:
         """What marimo shows: the same, in its own elements."""
