@@ -180,7 +180,8 @@ def test_what_is_imported_is_declared() -> None:
         return {module.get(name, name.replace("-", "_")) for name in names}
 
     always = modules(project["dependencies"]) | set(sys.stdlib_module_names) | {"vtexplore"}
-    lab = always | modules(project["optional-dependencies"]["lab"]) | {"traitlets", "IPython"}
+    # The last two are there whenever a widget is asked to show itself in them.
+    lab = always | modules(project["optional-dependencies"]["lab"]) | {"traitlets", "IPython", "marimo"}
     missing = [
         f"{path}:{line} {name}"
         for path in sources()

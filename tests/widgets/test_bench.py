@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,37 @@ def test_what_is_selected_is_drawn(bench: Bench, tmp_path: Path) -> None:
     picture.save(tmp_path / "x.svg")
 
 
+def test_a_lab_for_words_is_drawn_as_what_fits(toy_model: Any, toy_clip: Any) -> None:
+    from vtexplore.probes.fill_mask import fill_mask
+
+    lab = Bench(toy_model, toy_clip, show=("words", "caption"))
+    assert lab.picture({"word": 1}).alt == fill_mask(toy_model, toy_clip, word=1).plot().alt
+    assert lab.picture().alt == fill_mask(toy_model, toy_clip, word=lab.result.word()).plot().alt
+
+
+# ── a notebook's output ──
+
+
+def test_in_colab_it_says_what_draws_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colab shows a widget only where the output names the manager of widgets; anywidget asks Colab for it."""
+    import sys
+
+    import IPython.display
+
+    from vtexplore.widgets.live import Live
+
+    where = "https://example.org/manager.js"
+    manager = SimpleNamespace(enable_custom_widget_manager=lambda: None, _widgets=SimpleNamespace(_installed_url=where))
+    monkeypatch.setitem(sys.modules, "google.colab.output", manager)
+    shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, metadata, raw: shown.append((data, metadata)))
+    Live([bench])._ipython_display_()
+    (picture, _), (alive, about) = shown
+    kind = "application/vnd.jupyter.widget-view+json"
+    assert "image/png" in picture and kind in alive
+    assert about[kind]["colab"]["custom_widget_manager"]["url"] == where
+
+
 # ── the page ──
 
 
@@ -188,7 +220,7 @@ def test_pure_functions_by_node() -> None:
 
 
 def test_scripts_are_typed() -> None:
-    """By `tsc`, where it is installed: npm install -g typescript."""
+    """By `tsc` (4.8 or later), where it is installed: apt-get install node-typescript, npm install -g typescript."""
     tsc = shutil.which("tsc")
     if tsc is None:
         pytest.skip("tsc is not installed: the types in the comments of the scripts are not checked.")

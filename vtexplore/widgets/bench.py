@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from vtexplore.data.prepare import prepare
-from vtexplore.errors import ConfigError, TextError, Unsupported
+from vtexplore.errors import ConfigError, TextError, Unsupported, VtexploreError
 from vtexplore.probes._ask import needs
 from vtexplore.probes.attend import AttendResult, Look, attend, rolled
 from vtexplore.probes.fill_mask import FillMaskResult, fill_mask
@@ -238,11 +238,18 @@ class Bench:
         return square(self.model, self.clip, self.result.text, site, head)
 
     def picture(self, selection: Mapping[str, Any] | None = None) -> Any:
-        """What is selected, as a Picture to save: PNG, SVG, or a GIF that moves."""
+        """What is selected, as a Picture to save: PNG, SVG, or a GIF that moves.
+
+        Where words can be masked and heads cannot be chosen: what fits in place of the word.
+        """
         chosen = dict(selection or {})
         key = key_of(chosen.get("method") or "", chosen.get("word") if chosen.get("of") == "word" else None)
         if key in self.maps.found:
             return self.maps.found[key].plot()
+        if "words" in self.show and "heads" not in self.show:
+            with suppress(VtexploreError):  # no head for words, or a gap that stands there already
+                word = self.result.word() if chosen.get("word") is None else chosen["word"]
+                return fill_mask(self.model, self.clip, self.result.text, word=word).plot()
         site = chosen.get("site", self.result.site)
         looks = self.result.looks
         if site not in [look.site for look in looks]:

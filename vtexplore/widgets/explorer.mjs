@@ -34,7 +34,8 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
     order: asFilmed,
     masked: /** @type {number | null} */ (null),
   };
-  /** The word that a map is asked of, or null for the match. @param {number} word */
+  /** The word that a map is asked of, or null for the match.
+   * @param {number} word */
   const about = (word) => (state.of === "word" ? word : null);
   /** A word that is pointed at shows its map if that is here; asking the model takes a click. */
   const shownWord = () => {
@@ -241,7 +242,8 @@ export function bench(root, scene, bytes, ask, tell = () => {}) {
 
   // ── questions to Python ──
   let latest = 0;
-  /** Something is on its way: say so, then use it, unless something newer was asked for. @template T
+  /** Something is on its way: say so, then use it, unless something newer was asked for.
+   * @template T
    * @param {Promise<T>} coming @param {(found: T) => void} use */
   async function wait(coming, use) {
     const mine = ++latest;

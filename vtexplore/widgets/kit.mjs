@@ -44,7 +44,8 @@ export function numbersOf(scene, bytes) {
   };
 }
 
-/** How many patches all frames have. @param {Scene} scene */
+/** How many patches all frames have.
+ * @param {Scene} scene */
 export function patches(scene) {
   return scene.grid[0] * scene.grid[1] * scene.grid[2];
 }
@@ -82,7 +83,8 @@ export function statisticOf(scene, numbers, statistic, look, head, word) {
 }
 
 /** The weight that is shown brightest: the largest, or `even` times the mean if that is more; of a map of two sides,
- * the largest of either (`even` = 0). @param {ArrayLike<number>} heat @param {number} even */
+ * the largest of either (`even` = 0).
+ * @param {ArrayLike<number>} heat @param {number} even */
 export function topOf(heat, even) {
   let most = 0;
   let sum = 0;
@@ -108,19 +110,22 @@ export function paint(heat, top, colours, out, signed = false) {
   return out;
 }
 
-/** The colour of a share of 0..1, as CSS. @param {Uint8ClampedArray} colours @param {number} share */
+/** The colour of a share of 0..1, as CSS.
+ * @param {Uint8ClampedArray} colours @param {number} share */
 export function css(colours, share) {
   const at = 4 * Math.round(255 * Math.min(1, Math.max(0, share)));
   return `rgb(${colours[at]} ${colours[at + 1]} ${colours[at + 2]})`;
 }
 
-/** Black or white, whichever reads better on a colour of the scale. @param {Uint8ClampedArray} colours @param {number} share */
+/** Black or white, whichever reads better on a colour of the scale.
+ * @param {Uint8ClampedArray} colours @param {number} share */
 export function inkOn(colours, share) {
   const at = 4 * Math.round(255 * Math.min(1, Math.max(0, share)));
   return 0.299 * colours[at] + 0.587 * colours[at + 1] + 0.114 * colours[at + 2] > 140 ? "#000" : "#fff";
 }
 
-/** The sum over each frame [frame]. @param {Scene} scene @param {ArrayLike<number>} heat */
+/** The sum over each frame [frame].
+ * @param {Scene} scene @param {ArrayLike<number>} heat */
 export function byFrame(scene, heat) {
   const [frames, rows, columns] = scene.grid;
   return Float32Array.from({ length: frames }, (_, frame) => {
@@ -130,7 +135,8 @@ export function byFrame(scene, heat) {
   });
 }
 
-/** A share in words: "62 %", and "0.4 %" where it is small. @param {number} share */
+/** A share in words: "62 %", and "0.4 %" where it is small.
+ * @param {number} share */
 export function percent(share) {
   const value = 100 * share;
   return `${value > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0)} %`;
@@ -139,7 +145,8 @@ export function percent(share) {
 const ACROSS = ["left", "middle", "right"];
 const DOWN = ["top", "middle", "bottom"];
 
-/** Where a patch is: "top left", "in the middle". @param {number} row @param {number} column @param {number} rows @param {number} columns */
+/** Where a patch is: "top left", "in the middle".
+ * @param {number} row @param {number} column @param {number} rows @param {number} columns */
 export function place(row, column, rows, columns) {
   const down = DOWN[Math.min(2, Math.floor((3 * (row + 0.5)) / rows))];
   const across = ACROSS[Math.min(2, Math.floor((3 * (column + 0.5)) / columns))];
@@ -185,7 +192,8 @@ export function kinds(rows, columns, weights) {
 
 // ── orders ────────────────────────────────────────────────────────────────────────────────────────
 
-/** An order with the item at one place moved to another. @param {number[]} order @param {number} from @param {number} to */
+/** An order with the item at one place moved to another.
+ * @param {number[]} order @param {number} from @param {number} to */
 export function moved(order, from, to) {
   const out = order.slice();
   const [item] = out.splice(from, 1);
@@ -193,7 +201,8 @@ export function moved(order, from, to) {
   return out;
 }
 
-/** Another order than the given one, if there is any. @param {number[]} order @param {() => number} random 0..1 */
+/** Another order than the given one, if there is any.
+ * @param {number[]} order @param {() => number} random 0..1 */
 export function shuffled(order, random) {
   if (new Set(order).size < 2) return order.slice();
   for (;;) {
@@ -206,7 +215,8 @@ export function shuffled(order, random) {
   }
 }
 
-/** Pairs that stand as they should, as a share: 1 = all in order, 0 = reversed. @param {number[]} order */
+/** Pairs that stand as they should, as a share: 1 = all in order, 0 = reversed.
+ * @param {number[]} order */
 export function inOrder(order) {
   let right = 0;
   let pairs = 0;
@@ -219,7 +229,8 @@ export function inOrder(order) {
   return pairs ? right / pairs : 1;
 }
 
-/** An order in words: "3 1 2 4", "as filmed", "backwards". @param {number[]} order */
+/** An order in words: "3 1 2 4", "as filmed", "backwards".
+ * @param {number[]} order */
 export function orderName(order) {
   if (order.every((x, i) => x === i)) return "as filmed";
   if (order.every((x, i) => x === order.length - 1 - i)) return "backwards";
@@ -227,12 +238,14 @@ export function orderName(order) {
   return order.map((x) => x + 1).join(" ");
 }
 
-/** A number with its sign: "+0.42", "−1.30". @param {number} x */
+/** A number with its sign: "+0.42", "−1.30".
+ * @param {number} x */
 export function signed(x) {
   return `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`;
 }
 
-/** A number with its sign, to three digits that say something: "−0.00512", "+12.3". @param {number} x */
+/** A number with its sign, to three digits that say something: "−0.00512", "+12.3".
+ * @param {number} x */
 export function precise(x) {
   return `${x < 0 ? "−" : "+"}${Number(Math.abs(x).toPrecision(3))}`;
 }

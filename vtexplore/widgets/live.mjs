@@ -11,13 +11,30 @@ import { timeline } from "./timeline.mjs";
  * @type {Record<string, (root: HTMLElement, scene: any, bytes: ArrayBuffer, ask: any, tell?: (selection: object) => void) => void>} */
 export const DRAWS = { bench, sorter, timeline, card };
 
-/** Light or dark, as the page around is. @param {HTMLElement} element */
+/** Light or dark, as the page around is, also from within a shadow root, as in marimo.
+ * @param {HTMLElement} element */
 export function theme(element) {
-  for (let at = /** @type {HTMLElement | null} */ (element); at; at = at.parentElement) {
-    const [r, g, b, a] = (getComputedStyle(at).backgroundColor.match(/[\d.]+/g) || []).map(Number);
-    if (a === undefined || a > 0.5) return 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "dark" : "light";
+  for (let at = /** @type {HTMLElement | null} */ (element); at; at = above(at)) {
+    const [r, g, b, a] = rgba(getComputedStyle(at).backgroundColor);
+    if (a > 127) return 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "dark" : "light";
   }
   return "light";
+}
+
+/** A colour in any notation of CSS as four numbers, 0..255: only a canvas reads them all.
+ * @param {string} colour @returns {Uint8ClampedArray} */
+function rgba(colour) {
+  const pen = /** @type {CanvasRenderingContext2D} */ (h("canvas", { width: 1, height: 1 }).getContext("2d"));
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, 1, 1);
+  return pen.getImageData(0, 0, 1, 1).data;
+}
+
+/** What an element stands in, out of a shadow root as well.
+ * @param {HTMLElement} element @returns {HTMLElement | null} */
+function above(element) {
+  const root = element.getRootNode();
+  return element.parentElement || (root instanceof ShadowRoot ? /** @type {HTMLElement} */ (root.host) : null);
 }
 
 /** @param {{model: any, el: HTMLElement}} widget */

@@ -98,10 +98,20 @@ class Live(anywidget.AnyWidget):
 
         for picture in (part.picture() for part in self.parts):
             bundle, about = picture._repr_mimebundle_()
-            shown = f'<div class="{self.still}">{picture.html()}<p>{html.escape(picture.alt)}</p></div>'
-            display(bundle | {"text/html": shown}, metadata=about, raw=True)
+            display(bundle | {"text/html": self._still(picture)}, metadata=about, raw=True)
         alive: Any = self._repr_mimebundle_()
-        display(alive[0] | {"text/plain": ASLEEP}, raw=True)
+        display(alive[0] | {"text/plain": ASLEEP}, metadata=alive[1], raw=True)  # in Colab: what draws it
+
+    def _display_(self) -> Any:
+        """What marimo shows: the same, in its own elements."""
+        import marimo
+
+        stills = [marimo.Html(self._still(part.picture())) for part in self.parts]
+        return marimo.vstack([*stills, marimo.ui.anywidget(self)])
+
+    def _still(self, picture: Any) -> str:
+        """A picture with its text, as HTML that the page finds and hides while it is alive."""
+        return f'<div class="{self.still}">{picture.html()}<p>{html.escape(picture.alt)}</p></div>'
 
 
 class AttentionBrowser(Live):

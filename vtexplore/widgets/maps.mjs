@@ -23,7 +23,8 @@ export function mapsOf(asked, ask) {
     get: (method, word) => found.get(key(method, word)) ?? null,
     /** Of which words ("match": of the score) a method's map is here. */
     there,
-    /** Why a method cannot be chosen, in few words and in all; null if it can. @param {string} method */
+    /** Why a method cannot be chosen, in few words and in all; null if it can.
+     * @param {string} method */
     why(method) {
       const no = refused.get(method);
       if (no) return { short: "not for this model", long: no };

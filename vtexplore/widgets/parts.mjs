@@ -176,7 +176,8 @@ export function strip(scene, colours, on, name = (slot, frame) => `frame ${slot 
     }
   }
 
-  /** The patch under a pointer, or null. @param {PointerEvent} event @param {number} slot */
+  /** The patch under a pointer, or null.
+   * @param {PointerEvent} event @param {number} slot */
   function patchAt(event, slot) {
     const box = cells[slot].canvas.getBoundingClientRect();
     const [left, top, right, bottom] = scene.region;
@@ -348,7 +349,8 @@ export function heads(scene, numbers, on) {
         cell.button.title = `${scene.looks[cell.look].site}, head ${cell.head}: ${told}`;
       });
     },
-    /** Mark what is chosen; the pictures stay. @param {{look: number, head: number}} chosen */
+    /** Mark what is chosen; the pictures stay.
+     * @param {{look: number, head: number}} chosen */
     press(chosen) {
       for (const { button, look, head } of cells) {
         button.setAttribute("aria-pressed", String(look === chosen.look && (head === chosen.head || chosen.head < 0)));
@@ -387,7 +389,8 @@ export function predictions(found) {
   );
 }
 
-/** A matching score and its change. @param {number | null} score @param {number | null} before */
+/** A matching score and its change.
+ * @param {number | null} score @param {number | null} before */
 export function scoreLine(score, before) {
   if (score === null) return "";
   const change = before === null ? "" : `, ${signed(score - before)} against the frames as filmed`;
