@@ -53,15 +53,18 @@ def _anywhere(device: Device = None, precision: Precision = None) -> None:
     _THERE.set({name: word for name, word in said.items() if word is not None})
 
 
-def open_model(name: str, weights: list[str] | None, device: str = "cpu") -> Any:
+def open_model(name: str, weights: list[str] | None, device: str | None = None) -> Any:
     """A family's miniature, or the family with other weights (a file, or several that go together).
 
-    It computes where and how ``vtexplore --device … --precision …`` says, else on ``device``.
+    It computes where and how ``vtexplore --device … --precision …`` says, else on ``device`` (the CPU).
     """
     from vtexplore.registry import load
 
-    own: dict[str, Any] = {"weights": weights[0] if len(weights) == 1 else weights} if weights else {}
-    return load(name, **({"device": device} | (_THERE.get() or {}) | own))
+    options: dict[str, Any] = {} if device is None else {"device": device}
+    options |= _THERE.get() or {}
+    if weights:
+        options["weights"] = weights[0] if len(weights) == 1 else weights
+    return load(name, **options)
 
 
 def model_or_name(name: str, weights: list[str] | None, device: str) -> Any:
