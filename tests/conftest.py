@@ -78,3 +78,18 @@ def toy_clip() -> Any:
     from toy import toy_clip
 
     return toy_clip()
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Types a command into this process: its exit code, and what it says on either stream."""
+    import vtexplore.cli as cli
+
+    def inner(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return inner

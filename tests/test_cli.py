@@ -18,20 +18,12 @@ load = registry.load  # the real one
 
 
 @pytest.fixture
-def run(monkeypatch: Any, capsys: Any, toy_model: Any, toy_clip: Any) -> Any:
+def run(monkeypatch: Any, typed: Any, toy_model: Any, toy_clip: Any) -> Any:
     """Run a command in this process, with the toy for a model and ``toy.mp4`` for a clip."""
     real, toys = cli._clip, {"violet": toy_model, "bridgeformer": ToyAnswerer(toy_model.inputs.vocabulary)}
     monkeypatch.setattr(registry, "load", lambda name, *a: toys.get(name) or registry.family(name))
     monkeypatch.setattr(cli, "_clip", lambda name: toy_clip if name == "toy.mp4" else real(name))
-
-    def inner(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return inner
+    return typed
 
 
 def test_attend_saves_a_picture_and_says_what_it_shows(run: Any, tmp_path: Path) -> None:

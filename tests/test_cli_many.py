@@ -1,32 +1,22 @@
 """Commands for many clips of the world, with a toy for a model."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import vtexplore.cli as cli
 import vtexplore.cli_many as cli_many
 from vtexplore import registry
 
 
 @pytest.fixture
-def run(monkeypatch: Any, capsys: Any, toy_model: Any, toy_clip: Any) -> Any:
+def run(monkeypatch: Any, typed: Any, toy_model: Any, toy_clip: Any) -> Any:
     monkeypatch.setattr(registry, "load", lambda name, *a: toy_model)
     monkeypatch.setattr(registry, "build", lambda name, *a: toy_model)
     lie = "the blue square slides right"
     monkeypatch.setattr(cli_many, "open_clips", lambda names, split, foil=None: ([toy_clip] * 3, [lie] * 3))
-
-    def inner(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return inner
+    return typed
 
 
 @pytest.mark.parametrize(

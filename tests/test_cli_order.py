@@ -1,32 +1,22 @@
 """The command about order, with a model that knows it."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_order import FALLS, RISES, Judge, Storyteller, stairs, story_words
 
-import vtexplore.cli as cli
 import vtexplore.cli_order as cli_order
 from vtexplore import registry
 
 
 @pytest.fixture
-def run(monkeypatch: Any, capsys: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def run(monkeypatch: Any, typed: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     model = Judge(story_words(tmp_path_factory.mktemp("story")))
     monkeypatch.setattr(registry, "load", lambda name, *a: model)
     monkeypatch.setattr(cli_order, "open_clip", lambda name: stairs())
-
-    def inner(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return inner
+    return typed
 
 
 def test_it_says_what_its_picture_shows(run: Any, tmp_path: Path) -> None:

@@ -1,32 +1,22 @@
 """Commands that ask why, with a model that can be taken apart by hand and ``noise.mp4`` for a clip."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_why import Evidence, noise_clip, one_patch
 
-import vtexplore.cli as cli
 import vtexplore.cli_why as cli_why
 from vtexplore import registry
 
 
 @pytest.fixture
-def run(monkeypatch: Any, capsys: Any, toy_model: Any) -> Any:
+def run(monkeypatch: Any, typed: Any, toy_model: Any) -> Any:
     model, real = Evidence(toy_model.inputs.vocabulary, one_patch((1, 4, 2)), {"red": 1.0}), cli_why.open_clip
     monkeypatch.setattr(registry, "load", lambda name, *a: model)
     monkeypatch.setattr(cli_why, "open_clip", lambda name: noise_clip() if name == "noise.mp4" else real(name))
-
-    def inner(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return inner
+    return typed
 
 
 @pytest.mark.parametrize(

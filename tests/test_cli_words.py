@@ -1,32 +1,22 @@
 """Commands about visual words, with a toy for a model and ``toy.mp4`` for a clip."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_film import ToyReader
 
-import vtexplore.cli as cli
 import vtexplore.cli_words as cli_words
 from vtexplore import registry
 
 
 @pytest.fixture
-def run(monkeypatch: Any, capsys: Any, toy_model: Any, toy_clip: Any) -> Any:
+def run(monkeypatch: Any, typed: Any, toy_model: Any, toy_clip: Any) -> Any:
     model, real = ToyReader(toy_model.inputs.vocabulary), cli_words.open_clip
     monkeypatch.setattr(registry, "load", lambda name, *a: model if name == "videobert" else toy_model)
     monkeypatch.setattr(cli_words, "open_clip", lambda name: toy_clip if name == "toy.mp4" else real(name))
-
-    def inner(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return inner
+    return typed
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
 """Commands about order and foils that are given nothing, one thing alone, or the same thing twice."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_order import FALLS, RISES, Judge, story_words
 
-import vtexplore.cli as cli
 from vtexplore import registry
 from vtexplore.world import sample_scene, write_mp4
 
@@ -38,19 +36,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: Any, capsys: Any, folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def run(monkeypatch: Any, typed: Any, folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     model = Judge(story_words(tmp_path_factory.mktemp("story")))
     monkeypatch.setattr(registry, "load", lambda name, *a: model)
     monkeypatch.chdir(folders)
-
-    def inner(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vtexplore", *arguments])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return inner
+    return typed
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,8 @@ def probe(
         raise SystemExit(launch(sys.argv[1:], processes))
     try:
         options = options_of(find(name), option or (), split)
-        table = over(
-            name, model_or_name(model, weights, _device()), clips, out=out, split=split, retry=retry, **options
-        )
+        who = model_or_name(model, weights, "auto")
+        table = over(name, who, clips, out=out, split=split, retry=retry, **options)
     except VtexploreError:
         if is_main():
             raise
@@ -114,7 +113,7 @@ def masked_words(
     some, _ = open_clips(clips, split)
     loaded = open_model(model, weights)
     torch.manual_seed(seed)
-    random = None if not floor else build(model, loaded.size) if weights else build(model)
+    random = build(model, loaded.size) if floor else None
     result = ask(loaded, some, others=others, orders=orders, floor=random, seed=seed, quiet=as_json)
     show_result(result, result.plot(), out, as_json, dpi)
 
@@ -154,13 +153,6 @@ def foils(
     asked = {"proficiency": pairs, "threshold": threshold, "seed": seed, "quiet": as_json}
     result = compare_foils(open_model(model, weights), some, false, **asked)  # type: ignore[arg-type]
     show_result(result, result.plot(), out, as_json, dpi)
-
-
-def _device() -> str:
-    """Where one process works; several move the model themselves."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _refuse(name: str, clips: list[str], out: Path | None, option: Sequence[str], split: str) -> None:

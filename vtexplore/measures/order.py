@@ -19,6 +19,7 @@ from torch import Tensor
 from vtexplore.data.prepare import text_batch
 from vtexplore.measures.tally import Tally, rounds
 from vtexplore.probes._ask import matches
+from vtexplore.probes._videos import apart
 from vtexplore.probes.recover_order import shown_pairs, units_of
 from vtexplore.registry import family
 from vtexplore.tasks import scene_batch
@@ -94,7 +95,7 @@ def by_match(model: Any, told: Sequence[Batch], _: np.ndarray) -> np.ndarray:
 
 def scores(model: Any, told: Sequence[Batch]) -> Tensor:
     """How well each text goes with its film: [text, clip]. Films are embedded once, by a family that can."""
-    if not all(hasattr(model, part) for part in ("embed", "text", "read")):
+    if not apart(model):
         return torch.stack([model(batch).match_logits for batch in told])
     video = model.embed(told[0])[0]
     return torch.stack([matches(model, video, model.text(batch), batch) for batch in told])

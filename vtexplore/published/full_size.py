@@ -43,17 +43,17 @@ def _at_hand(known: Published) -> Sequence[File]:
 def _random(name: str, known: Published, device: Any, seed: int) -> Any:
     import torch
 
-    wholes = [known.layout(file.layout) for file in known.files if file.main]
-    layout = next((layout for layout in wholes if not layout.behind), None)
+    whole = next((file for file in known.files if file.main and not known.layout(file.layout).behind), None)
+    layout = None if whole is None else known.layout(whole.layout)
     size, settings = ("published", {}) if layout is None else (layout.size, dict(layout.settings))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = registry.build(name, size, vocabulary="world", **settings).to(device)
     count = sum(p.numel() for p in model.parameters()) / 1e6
-    whole = next((f.name for f in known.files if f.main and not known.layout(f.layout).behind), "a published file")
+    missing = "A published file" if whole is None else whole.name
     model.size, model.card = f"{size}, random weights", {"notice": RANDOM}
     model.banner = (
-        f"RANDOM WEIGHTS. {whole} of {known.title} is not on this machine, so these {count:.0f} million numbers were "
+        f"RANDOM WEIGHTS. {missing} of {known.title} is not on this machine, so these {count:.0f} million numbers were "
         f"drawn by lot (seed {seed}).\nThe size, the code and the cost are the published model's. The words are those "
         "of the miniature world.\nNothing that it says is knowledge. A sound probe finds nothing here: no lift, order "
         "at chance,\nmaps no better than even ones. What looks like something anyway is a warning."
