@@ -13,7 +13,7 @@ from vtexplore import registry
 from vtexplore.data.prepare import prepare
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError
-from vtexplore.eyes import MIN_COVER, label
+from vtexplore.eyes import BINS, LARGEST, MIN_COVER, label
 from vtexplore.miniatures import PARTS, host_of
 from vtexplore.moments import Moments, acting
 from vtexplore.registry import Pretraining, Stage
@@ -21,6 +21,7 @@ from vtexplore.tasks import Codes, Pretrain, Words, scene_batch, scene_times
 from vtexplore.train import Recipe, step_rng
 from vtexplore.types import Inputs
 from vtexplore.world import SHAPES_THEME, excerpt, masks, sample_scene, script
+from vtexplore.world.truth import clip_of
 
 INPUTS = Inputs()
 
@@ -58,6 +59,24 @@ def test_labels_say_what_is_there() -> None:
     torch.testing.assert_close(truth.action.sum(-1), torch.ones(truth.action.shape[:-1]))
 
 
+def test_labels_say_where_the_middle_of_an_object_is() -> None:
+    scenes = [sample_scene(i, objects=1, form="one") for i in range(24)]
+    times_s = scene_times(INPUTS, 4.0)
+    truth, checked = label(scenes, times_s, 96, 16), 0
+    for i, scene in enumerate(scenes):
+        if scene.objects[0].shape in ("triangle", "star"):  # the middle of their boxes is another
+            continue
+        for f, (left, top, right, bottom) in enumerate(clip_of(scene).truth.boxes(times_s)[0]):
+            here = truth.where[i, f][truth.colour[i, f] >= 0]  # [place, (x, y, radius)]
+            if len(here) and min(left, top) > 0.02 and max(right, bottom) < 0.98:
+                middle = torch.tensor([(left + right) / 2, (top + bottom) / 2]) * BINS
+                assert ((here[:, :2] + 0.5 - middle).abs() < 1).all(), "the same at each of its places"
+                half = max(right - left, bottom - top) / 2 / LARGEST * BINS
+                assert ((here[:, 2] >= half - 1.5) & (here[:, 2] <= 2**0.5 * half + 1)).all(), "of the circle around it"
+                checked += 1
+    assert checked > 30
+
+
 def test_an_event_is_labelled_when_it_happens() -> None:
     kinds = list(SHAPES_THEME.kinds())
     scene = sample_scene(3, form="then", objects=2)
@@ -86,8 +105,16 @@ def test_a_summary_says_which_looks_are_there() -> None:
     task = PARTS["vit"].stages["stills"][0](host, prefix)
     losses = task.losses(task.draw(step_rng(0, 0), 4), torch.Generator())
     task.total(losses).backward()
-    assert {"looks", "_looks%", "colour", "outline"} <= set(losses)
+    assert {"looks", "_looks%", "colour", "outline"} <= set(losses) and "where" not in losses
     assert all(p.grad is not None for n, p in task.named_parameters() if "action" not in n)
+
+
+def test_a_backbone_whose_frames_never_meet_also_says_where() -> None:
+    host, prefix = host_of("vit")
+    task = PARTS["vit"].stages["stills, and where"][0](host, prefix)
+    losses = task.losses(task.draw(step_rng(0, 0), 4), torch.Generator())
+    assert losses["where"].item() == pytest.approx(np.log(BINS), rel=0.2), "untrained, any bin is as good"
+    assert torch.autograd.grad(losses["where"], task.where.weight)[0].abs().max() > 0
 
 
 def test_acting_says_who_does_what_and_when() -> None:

@@ -3,8 +3,9 @@
 The published models start from backbones that were supervised on ImageNet or Kinetics; the miniatures'
 backbones are supervised on the world, at each place of their grid: which colour and which shape is
 seen there, what that object is doing, and on what background; a backbone that sums a picture up (a ViT's [CLS])
-also says which looks are in it. The classifiers on top are thrown away. (An S3D, which looks at moments, is another
-matter: ``moments.py``.)
+also says which looks are in it. One whose frames never meet (a ViT's patches) is asked, as ImageNet's other task
+has it, where the object is: motion can only be told from where a thing was in each frame. The classifiers on top are
+thrown away. (An S3D, which looks at moments, is another matter: ``moments.py``.)
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from vtexplore.train import Task
 from vtexplore.world import render
+from vtexplore.world.motion import poses
 from vtexplore.world.render import masks
 from vtexplore.world.sampling import sample_scene
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 MIN_COVER = 0.2  # share of a place that an object must cover to be named there
 FINE = 4  # parts of a place, each way, in which the outline of objects is asked for
 STILL = 0  # class of "does nothing now"
+BINS = 24  # of a frame's side, in which the middle of an object is looked for, and of its radius
+LARGEST = 0.24  # radius, in frame sides, of the last of these
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Labels:
     """What is where: int64 [scene, frame, row, column] (−1 = no object), and [scene] the background.
 
     ``action`` [scene, frame, row, column, class] is a distribution: the share of the time from this
-    frame to the next that the object spends in each action, class 0 being "nothing".
+    frame to the next that the object spends in each action, class 0 being "nothing". ``where`` [scene, frame, row,
+    column, 3]: which of ``BINS`` hold the x and y of the middle of the object, and its radius.
     """
 
     colour: Tensor
@@ -48,6 +53,7 @@ class Labels:
     object_shape: Tensor
     object_action: Tensor
     outline: Tensor
+    where: Tensor
 
     def to(self, device: Any) -> Labels:
         """The same on a device."""
@@ -83,7 +89,15 @@ def label(
         torch.from_numpy(shape),
         torch.from_numpy(action.astype(np.float32)),
         torch.from_numpy(_outline(seen, side)),
+        torch.from_numpy(at(_where(scenes, times_s))),
     )
+
+
+def _where(scenes: Sequence[Scene], times_s: np.ndarray) -> np.ndarray:
+    """Bins of x, y and radius of each object: int64 [scene, object, frame, 3]."""
+    now = poses(scenes, times_s)
+    shares = np.stack([now.x, now.y, now.radius / LARGEST], axis=-1)
+    return np.clip((shares * BINS).astype(np.int64), 0, BINS - 1)
 
 
 def _outline(seen: np.ndarray, side: int) -> np.ndarray:
@@ -129,12 +143,20 @@ class Eyes(Task):
     """A backbone under training.
 
     ``backbone(video)`` gives a grid [batch, frame, row, column, channel], and a summary [batch, channel] or None.
+    ``where``: whether it is asked for the middle and the radius of each object.
     """
 
     weight = {"looks": 10.0, "outline": 3.0, "colour": 1.0, "shape": 1.0, "action": 1.5, "background": 0.2}  # noqa: RUF012
 
     def __init__(
-        self, backbone: nn.Module, width: int, theme: Theme, frames: int, size_px: int, stride_px: int
+        self,
+        backbone: nn.Module,
+        width: int,
+        theme: Theme,
+        frames: int,
+        size_px: int,
+        stride_px: int,
+        where: bool = False,
     ) -> None:
         super().__init__()
         self.backbone, self.theme = backbone, theme
@@ -147,6 +169,7 @@ class Eyes(Task):
         self.outline = nn.Linear(width, FINE**2)
         self.background = nn.Linear(width, len(theme.backgrounds))
         self.looks = nn.Linear(width, len(theme.colours) * len(theme.shapes))
+        self.where = nn.Linear(width, 3 * BINS) if where else None
 
     def draw(self, rng: np.random.Generator, count: int, split: str = "train") -> Any:
         """Scenes as (video uint8, labels)."""
@@ -178,7 +201,8 @@ class Eyes(Task):
         visible = seen > 0.5
         pooled = pooled[visible] / seen[visible][:, None]
         o_shape, o_action = self.shape(pooled), self.action(pooled)
-        return self._summed_up(summary, truth) | {
+        out = self._summed_up(summary, truth) | self._places(x[there], truth.where[there])
+        return out | {
             "o_shape": F.cross_entropy(o_shape, truth.object_shape[visible] + 1),
             "o_action": -(truth.object_action[visible] * F.log_softmax(o_action, -1)).sum(-1).mean(),
             "_o_shape%": (o_shape.argmax(-1) - 1 == truth.object_shape[visible]).float().mean(),
@@ -190,6 +214,16 @@ class Eyes(Task):
             "_colour%": (colour[there].argmax(-1) - 1 == truth.colour[there]).float().mean(),
             "_shape%": (shape[there].argmax(-1) - 1 == truth.shape[there]).float().mean(),
             "_action%": right.float().mean(),
+        }
+
+    def _places(self, x: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        """Where is the object that is seen at a place [place, channel]? ``wanted``: bins [place, 3]."""
+        if self.where is None:
+            return {}
+        said = self.where(x).unflatten(1, (3, BINS))
+        return {
+            "where": F.cross_entropy(said.flatten(0, 1), wanted.flatten()),
+            "_where%": ((said.argmax(-1) - wanted).abs() <= 1).all(-1).float().mean(),
         }
 
     def _summed_up(self, summary: Tensor | None, truth: Labels) -> dict[str, Tensor]:

@@ -81,13 +81,13 @@ class _Backbone(nn.Module):
         return self.tower.read(pixels) if isinstance(self.tower, ViT) else (self.tower(pixels), None)
 
 
-def _eyes(frames: int | None, spread: bool = True) -> Callable[[Any, str], Task]:
+def _eyes(frames: int | None, spread: bool = True, where: bool = False) -> Callable[[Any, str], Task]:
     def task(host: Any, prefix: str) -> Task:
         tower, inputs = host.get_submodule(prefix.rstrip(".")), host.config.inputs
         if frames is None and spread:
             video_swin.spread_over_time(tower)
         seen, sizes = inputs.frames if frames is None else frames, tower.config
-        return Eyes(_Backbone(tower), sizes.out_width, SHAPES_THEME, seen, inputs.size_px, sizes.patch_px)
+        return Eyes(_Backbone(tower), sizes.out_width, SHAPES_THEME, seen, inputs.size_px, sizes.patch_px, where)
 
     return task
 
@@ -123,10 +123,11 @@ PARTS = {
         },
     ),
     "vit": Part(
-        "Vision transformer, supervised by the world's labels at each place, on stills",
+        "Vision transformer, supervised by the world's labels at each place, on stills; at last, of where things are",
         {
             "stills": (_eyes(1), Recipe(steps=2500, batch=128, lr=2e-3)),
             "stills, warm restart": (_eyes(1), Recipe(steps=1000, batch=128, lr=1e-3)),
+            "stills, and where": (_eyes(1, where=True), Recipe(steps=2000, batch=128, lr=1e-3, bf16=True)),
         },
     ),
     "s3d": Part(

@@ -49,7 +49,7 @@ class Stage:
     excerpts of longer videos, of which the pool then holds as many again; ``lengths`` are how many steps such an
     excerpt may have, one of them drawn for a batch; those longer than two steps come without words.
     ``drift_s``: excerpts are narrated, up to so many seconds too early or late; None: nobody speaks in them.
-    ``bf16``: matrices are multiplied in 16 bits.
+    ``bf16``: matrices are multiplied in 16 bits. ``one_voice``: the captions of a batch are all one annotator's.
     """
 
     steps: int
@@ -67,6 +67,7 @@ class Stage:
     lengths: tuple[int, ...] = (1, 2)
     drift_s: float | None = None
     bf16: bool = False
+    one_voice: bool = False
 
 
 @dataclass(frozen=True)

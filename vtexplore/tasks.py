@@ -33,7 +33,17 @@ from vtexplore.pool import Pool, Scripts, standing_in
 from vtexplore.registry import Pretraining, Stage, build, family
 from vtexplore.train import Recipe, Task, step_rng
 from vtexplore.types import Batch, Inputs, Subtitles
-from vtexplore.world import draft_scene, masks, narration, render, sample_scene, script, sentences, sibling_batch
+from vtexplore.world import (
+    draft_scene,
+    in_one_voice,
+    masks,
+    narration,
+    render,
+    sample_scene,
+    script,
+    sentences,
+    sibling_batch,
+)
 from vtexplore.world.act import DURATION_S
 from vtexplore.world.script import STEP_S
 
@@ -244,6 +254,8 @@ class Pretrain(Task):
             scenes = sibling_batch(rng, count, self.group, split, **self.stage.scenes)
         else:
             scenes, features = self.pool.draw(rng, count // self.group, self.stage.in_order)
+        if self.stage.one_voice:
+            scenes = in_one_voice(scenes, rng)
         batch = scene_batch(scenes, self._inputs(scenes), texts, blank=features is not None)
         seen = torch.from_numpy(rng.random(count) >= self.drop)
         lit = self._lit(scenes, batch) if rng.random() < self.stage.spotlight else None

@@ -7,7 +7,7 @@ import pytest
 from world.witness import Witness
 
 from vtexplore.errors import ConfigError
-from vtexplore.world import FOIL_KINDS, holds, sample_scene, script, sibling_batch
+from vtexplore.world import FOIL_KINDS, holds, in_one_voice, sample_scene, script, sibling_batch
 
 COUNT = 200
 
@@ -81,6 +81,18 @@ def test_what_was_not_edited_stays_where_it_was(scenes):
             total += 1
             same += [(o.x, o.y) for o in other.objects] == [(o.x, o.y) for o in scene.objects]
     assert same > 0.7 * total
+
+
+def test_one_voice_tells_the_same_of_all_scenes():
+    scenes = sibling_batch(5, 48, group=1)
+    assert len({s.style.voice for s in scenes}) > 1
+    voices = set()
+    for seed in range(8):
+        told = in_one_voice(scenes, np.random.default_rng(seed))
+        assert len({s.style.voice for s in told}) == 1 and len({s.style.template for s in told}) > 1
+        assert all(a.statement == b.statement and a.events == b.events for a, b in zip(told, scenes, strict=True))
+        voices |= {told[0].style.voice}
+    assert len(voices) > 1
 
 
 def test_sibling_batch_is_made_of_hard_negatives():

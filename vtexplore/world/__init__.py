@@ -19,7 +19,7 @@ Read in this order: ``theme`` (what a world is made of) → ``shapes`` (the defa
 """
 
 from vtexplore.world.act import Act, Thing
-from vtexplore.world.batches import sibling_batch, siblings
+from vtexplore.world.batches import in_one_voice, sibling_batch, siblings
 from vtexplore.world.excerpt import excerpt
 from vtexplore.world.foils import KINDS as FOIL_KINDS
 from vtexplore.world.foils import Foil, holds
@@ -73,6 +73,7 @@ __all__ = [
     "example_clips",
     "excerpt",
     "holds",
+    "in_one_voice",
     "lexicon",
     "masks",
     "narration",

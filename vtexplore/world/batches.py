@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from vtexplore.world.act import pick
 from vtexplore.world.foils import KINDS, ORDER_LIKE, holds
+from vtexplore.world.language import draw_style
 from vtexplore.world.sampling import sample_scene
 from vtexplore.world.scene import Scene
 from vtexplore.world.shapes import SHAPES_THEME
@@ -61,3 +64,10 @@ def sibling_batch(
         # The place in the group must not tell who was first.
         out += [family[i] for i in rng.permutation(want)]
     return out
+
+
+def in_one_voice(scenes: Sequence[Scene], rng: np.random.Generator) -> list[Scene]:
+    """The same scenes, all told by one annotator: how a thing is said does not tell of which scene it is said."""
+    theme = scenes[0].theme
+    voice = int(rng.random() * len(theme.voices))
+    return [replace(s, style=draw_style(rng, theme, s.join, voice)) for s in scenes]

@@ -93,10 +93,10 @@ class Caption:
         return tuple(out)
 
 
-def draw_style(rng: np.random.Generator, theme: Theme, join: str) -> Style:
-    """A style for a kind of statement, drawn evenly and without a look at its content."""
+def draw_style(rng: np.random.Generator, theme: Theme, join: str, voice: int | None = None) -> Style:
+    """A style for a kind of statement, drawn evenly and without a look at its content; ``voice``: of this annotator."""
     voices = theme.voices
-    voice = int(rng.random() * len(voices))
+    voice = int(rng.random() * len(voices)) if voice is None else voice
     template = int(rng.random() * len(voices[voice].templates[join]))
     return Style(voice, template, int(rng.random() * len(voices[voice].frames[join])))
 

@@ -14,18 +14,18 @@ SLOW = (("video.", 0.5),)  # its eyes are open already
 
 PRETRAINING = Pretraining(
     stages={
-        "nouns, single frames": Stage(1500, 1e-3, 128, slow=SLOW, settings={"nouns": 1.0, "inputs": STILLS}),
-        "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0}),
-        "verbs, single objects": Stage(
-            1200,
-            1e-3,
-            64,
-            slow=SLOW,
-            settings={"nouns": 0.1},
-            scenes={"objects": 1, "form": "one"},
-            spotlight=1.0,
+        "nouns, single frames": Stage(
+            1500, 1e-3, 128, slow=SLOW, settings={"nouns": 1.0, "inputs": STILLS}, bf16=True
         ),
-        "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}),
+        "nouns": Stage(800, 1e-3, 64, slow=SLOW, settings={"nouns": 1.0}, bf16=True),
+        "verbs, single objects": Stage(
+            1200, 1e-3, 64, slow=SLOW, settings={"nouns": 0.1}, scenes={"objects": 1, "form": "one"}, spotlight=1.0,
+            bf16=True,
+        ),
+        "verbs": Stage(3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.5, bf16=True),
+        "in one voice": Stage(
+            2600, 8e-4, 64, slow=SLOW, settings={"nouns": 0.35}, spotlight=0.5, one_voice=True, bf16=True
+        ),
     },
     group=1,
     drop=0.0,
@@ -33,9 +33,14 @@ PRETRAINING = Pretraining(
         "96 px, 6 × 6 patches, 4 video and 4 bridge layers of width 128, 3 text layers, of which the bridge hears "
         "the embeddings, the first and the second (224 px, 14 × 14, 12 and 12 of 768, 6)",
         "the text encoder has the token types of the one that it starts from (DistilBERT has none)",
-        "the video encoder starts from the world's labels: of each place, and of whole pictures (from ImageNet's)",
+        "the video encoder starts from the world's labels: of each place, among them where its object is, and of whole "
+        "pictures (from ImageNet's)",
+        "captions of a batch of the last stage are all one annotator's, or else how a thing is said tells answers of "
+        "a batch apart (web text)",
+        "in half of the steps of the last two stages, and in all of the one before, only patches that hold an object "
+        "are seen (all)",
         "frames at fixed times (at random ones)",
-        "three in ten questions of the last stage ask for nouns, or they are forgotten (none)",
+        "three and then 3.5 in ten questions of the last stages ask for nouns, or they are forgotten (none)",
         "a verb phrase holds the direction, colour or place that goes with the verb: without them, slides could be "
         "told apart by the words that are left (single verbs)",
         "batches of 128 and 64 (2,048 and 800)",
@@ -43,4 +48,4 @@ PRETRAINING = Pretraining(
         "1e-5, in steps)",
         "no dropout in the text encoder (0.1): scenes never repeat",
     ),
-)
+)  # fmt: skip
