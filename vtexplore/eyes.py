@@ -59,6 +59,10 @@ class Labels:
         """The same on a device."""
         return Labels(*(getattr(self, f.name).to(device) for f in fields(self)))
 
+    def repeated(self, times: int) -> Labels:
+        """The same scenes so many times, one after the other."""
+        return Labels(*(torch.cat([getattr(self, f.name)] * times) for f in fields(self)))
+
 
 def label(
     scenes: Sequence[Scene], times_s: np.ndarray, size_px: int, stride_px: int, end_s: float | None = None
@@ -142,7 +146,7 @@ def object_labels(
 class Eyes(Task):
     """A backbone under training.
 
-    ``backbone(video)`` gives a grid [batch, frame, row, column, channel], and a summary [batch, channel] or None.
+    ``backbone(video)`` gives grids [depth, batch, frame, row, column, channel], and a summary [batch, channel] or None.
     ``where``: whether it is asked for the middle and the radius of each object.
     """
 
@@ -182,7 +186,9 @@ class Eyes(Task):
     def losses(self, data: tuple[Tensor, Labels], generator: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy at each place; empty places count little, or they would drown the rest."""
         video, truth = data
-        x, summary = self.backbone(pixels(video))  # [batch, frame, row, column, channel], [batch, channel]
+        grids, summary = self.backbone(pixels(video))  # [depth, batch, frame, row, column, channel], [batch, channel]
+        summed_up = self._summed_up(summary, truth)
+        x, truth = grids.flatten(0, 1), truth.repeated(len(grids))
         there = truth.colour >= 0
         share = torch.where(there, 1.0, 0.15)
         share = share / share.sum()
@@ -201,20 +207,23 @@ class Eyes(Task):
         visible = seen > 0.5
         pooled = pooled[visible] / seen[visible][:, None]
         o_shape, o_action = self.shape(pooled), self.action(pooled)
-        out = self._summed_up(summary, truth) | self._places(x[there], truth.where[there])
-        return out | {
-            "o_shape": F.cross_entropy(o_shape, truth.object_shape[visible] + 1),
-            "o_action": -(truth.object_action[visible] * F.log_softmax(o_action, -1)).sum(-1).mean(),
-            "_o_shape%": (o_shape.argmax(-1) - 1 == truth.object_shape[visible]).float().mean(),
-            "outline": F.binary_cross_entropy_with_logits(self.outline(x), truth.outline),
-            "colour": here(colour, truth.colour),
-            "shape": here(shape, truth.shape),
-            "action": -(wanted * said).sum(-1).mean(),
-            "background": F.cross_entropy(self.background(x.mean((1, 2, 3))), truth.background),
-            "_colour%": (colour[there].argmax(-1) - 1 == truth.colour[there]).float().mean(),
-            "_shape%": (shape[there].argmax(-1) - 1 == truth.shape[there]).float().mean(),
-            "_action%": right.float().mean(),
-        }
+        return (
+            summed_up
+            | self._places(x[there], truth.where[there])
+            | {
+                "o_shape": F.cross_entropy(o_shape, truth.object_shape[visible] + 1),
+                "o_action": -(truth.object_action[visible] * F.log_softmax(o_action, -1)).sum(-1).mean(),
+                "_o_shape%": (o_shape.argmax(-1) - 1 == truth.object_shape[visible]).float().mean(),
+                "outline": F.binary_cross_entropy_with_logits(self.outline(x), truth.outline),
+                "colour": here(colour, truth.colour),
+                "shape": here(shape, truth.shape),
+                "action": -(wanted * said).sum(-1).mean(),
+                "background": F.cross_entropy(self.background(x.mean((1, 2, 3))), truth.background),
+                "_colour%": (colour[there].argmax(-1) - 1 == truth.colour[there]).float().mean(),
+                "_shape%": (shape[there].argmax(-1) - 1 == truth.shape[there]).float().mean(),
+                "_action%": right.float().mean(),
+            }
+        )
 
     def _places(self, x: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         """Where is the object that is seen at a place [place, channel]? ``wanted``: bins [place, 3]."""

@@ -69,16 +69,21 @@ class Part:
 
 
 class _Backbone(nn.Module):
-    """A Video Swin or a ViT that takes pixels in 0..1 and gives a grid, and a ViT's summary of it."""
+    """A Video Swin or a ViT that takes pixels in 0..1 and gives grids, and a ViT's summary of the last.
+
+    Of a ViT, ``EARLY`` blocks before its end places are asked as well: BridgeFormer's bridge reads what enters a block.
+    """
+
+    EARLY = (2,)
 
     def __init__(self, tower: VideoSwin | ViT) -> None:
         super().__init__()
         self.tower = tower
 
     def forward(self, video: Tensor) -> tuple[Tensor, Tensor | None]:
-        """[batch, frame, rgb, height, width] to [batch, frame, row, column, channel] and [batch, channel] or None."""
+        """[batch, frame, rgb, height, width] to [depth, batch, frame, row, column, channel] and [batch, channel]."""
         pixels = video_swin.normalise(video)
-        return self.tower.read(pixels) if isinstance(self.tower, ViT) else (self.tower(pixels), None)
+        return self.tower.read(pixels, self.EARLY) if isinstance(self.tower, ViT) else (self.tower(pixels)[None], None)
 
 
 def _eyes(frames: int | None, spread: bool = True, where: bool = False) -> Callable[[Any, str], Task]:
@@ -123,11 +128,10 @@ PARTS = {
         },
     ),
     "vit": Part(
-        "Vision transformer, supervised by the world's labels at each place, on stills; at last, of where things are",
+        "Vision transformer, supervised by the world's labels at each place, also of where things are, on stills",
         {
-            "stills": (_eyes(1), Recipe(steps=2500, batch=128, lr=2e-3)),
-            "stills, warm restart": (_eyes(1), Recipe(steps=1000, batch=128, lr=1e-3)),
-            "stills, and where": (_eyes(1, where=True), Recipe(steps=2000, batch=128, lr=1e-3, bf16=True)),
+            "stills": (_eyes(1, where=True), Recipe(steps=2200, batch=128, lr=2e-3, bf16=True)),
+            "stills, warm restart": (_eyes(1, where=True), Recipe(steps=800, batch=128, lr=1e-3, bf16=True)),
         },
     ),
     "s3d": Part(

@@ -8,7 +8,7 @@ time: what leaves does not depend on the order of frames. Norms stand before eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -240,11 +240,12 @@ class ViT(nn.Module):
         return self.norm(self.states(pixels)[-1].hidden)
 
     def read(
-        self, pixels: Float[Tensor, "batch frame rgb height width"]
-    ) -> tuple[Float[Tensor, "batch frame row column channel"], Float[Tensor, "batch channel"]]:
-        """The same as a grid of patches, and the [CLS]."""
-        side, x = self.config.side, self(pixels)
-        return x[:, 1:].unflatten(1, (pixels.shape[1], side, side)), x[:, 0]
+        self, pixels: Float[Tensor, "batch frame rgb height width"], early: Sequence[int] = ()
+    ) -> tuple[Float[Tensor, "place_in_depth batch frame row column channel"], Float[Tensor, "batch channel"]]:
+        """The same as a grid of patches, and the [CLS]; before it, grids as they were ``early`` blocks ago, normed."""
+        grid, states = (pixels.shape[1], self.config.side, self.config.side), self.states(pixels)
+        deep = [self.norm(states[-1 - ago].hidden) for ago in (*early, 0)]
+        return torch.stack([x[:, 1:].unflatten(1, grid) for x in deep]), deep[-1][:, 0]
 
 
 def without_hidden(stream: Stream, frames: int) -> Stream:

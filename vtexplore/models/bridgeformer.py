@@ -185,7 +185,7 @@ CLIP_NAMES = clip.NAMES
 MINI = Config(
     inputs=Inputs(frames=4, sampling="interior", size_px=96, max_words=24, vocabulary="world"),
     words=None,
-    video=ViTConfig(size_px=96, width=128, depth=4, heads=4, inner=384, std=0.5),
+    video=ViTConfig(size_px=96, width=128, depth=6, heads=4, inner=384, std=0.5),
     depth=3, heads=4, inner=512, dropout=0.0, word_places=24, word_kinds=2, out=128, nouns=0.5,
 )  # fmt: skip
 

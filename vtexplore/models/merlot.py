@@ -193,7 +193,7 @@ class MERLOT(nn.Module):
 
 MINI = Config(
     inputs=Inputs(frames=4, sampling="middle", size_px=96, max_words=24, vocabulary="world", max_lines=8),
-    words=None, first_word=5, stem=ViTConfig(size_px=96, width=128, depth=4, heads=4, inner=384, std=0.5),
+    words=None, first_word=5, stem=ViTConfig(size_px=96, width=128, depth=6, heads=4, inner=384, std=0.5),
     width=128, frame_depth=1, depth=3, heads=4, inner=512, dropout=0.0, cell_places=6, frame_places=32,
     known_below=16, mask_rate=0.3,
 )  # fmt: skip
