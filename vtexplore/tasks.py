@@ -105,6 +105,7 @@ STEPS = 8  # of the scripts of a pool
 TOLD = 2  # steps of an excerpt that have words
 IDLE = 0.1  # share of its narration that speaks of something else
 LIT = 0.15  # share of a patch that objects cover, for it to be in the spotlight
+HELD = 0.25  # share of an object that a patch holds, likewise: of an object where four patches meet, one has so much
 
 
 # ── the parts ─────────────────────────────────────────────────────────────────────────────────────
@@ -262,13 +263,16 @@ class Pretrain(Task):
         return replace(batch, video_mask=seen, patch_mask=lit, speech=speech), features
 
     def _lit(self, scenes: Sequence[Scene], batch: Batch) -> Tensor:
-        """Patches that hold some of an object: bool [batch, frame, row, column]."""
+        """Patches of which an object covers much, or that hold much of one: bool [batch, frame, row, column]."""
         frames, rows, columns = self.model.grid(batch)
         if rows * columns == 1:
             raise ConfigError(f"Every token of {self.model.name} is of the whole picture: no spotlight. Set it to 0.")
-        there = masks(scenes, scene_times(self.model.config.inputs, scenes[0].duration_s), batch.video.shape[-1]).any(1)
-        patches = there.reshape(len(scenes), frames, rows, there.shape[2] // rows, columns, -1)
-        return torch.from_numpy(patches.mean((3, 5)) > LIT)
+        times_s, side = scene_times(self.model.config.inputs, scenes[0].duration_s), batch.video.shape[-1]
+        seen = masks(scenes, times_s, side)  # [batch, object, frame, height, width]
+        held = seen.reshape(*seen.shape[:2], frames, rows, side // rows, columns, -1).sum((4, 6))
+        whole = held.sum((3, 4), keepdims=True).clip(1)
+        much = (held.sum(1) > LIT * side**2 / (rows * columns)) | (held >= HELD * whole).any(1)
+        return torch.from_numpy(much)
 
     def losses(self, data: tuple[Batch, Tensor | None], generator: torch.Generator) -> dict[str, Tensor]:
         """The family's own."""

@@ -16,15 +16,15 @@ SLOW = (*FROZEN, ("frames.", 0.1))
 PRETRAINING = Pretraining(
     stages={
         "single objects": Stage(
-            4000, 1.2e-3, 32, slow=AS_DRAWN, pool=2_500, settings={"mask_rate": 0.5},
+            2500, 1.2e-3, 32, slow=AS_DRAWN, pool=2_500, settings={"mask_rate": 0.5},
             scenes={"objects": 1, "form": "one"}, spotlight=1.0, bf16=True,
         ),
         "clips": Stage(
-            4000, 1.2e-3, 32, slow=SLOW, pool=4_000, settings={"mask_rate": 0.4}, spotlight=0.7, scripts=0.2,
+            3500, 1.2e-3, 32, slow=SLOW, pool=4_000, settings={"mask_rate": 0.4}, spotlight=0.7, scripts=0.2,
             lengths=(4,), drift_s=0.3, bf16=True,
         ),
         "scripts": Stage(
-            3000, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
+            3500, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
             drift_s=0.4, bf16=True,
         ),
     },
@@ -33,7 +33,7 @@ PRETRAINING = Pretraining(
     deviations=(
         "96 px, 3 × 3 pooled cells of 32 px, 1 layer over single frames and 3 over all, of width 128 (384 px, 12 × 12, "
         "12 and 12 of 768)",
-        "the stem is a ViT of 4 layers, supervised by the world's labels on stills, and frozen (a ResNet from scratch)",
+        "the stem is a ViT of 6 layers, supervised by the world's labels on stills, and frozen (a ResNet from scratch)",
         "the layer over single frames does not learn in the first stage, and then at a tenth of the rate (whole)",
         "embeddings of words start from the text encoder's (from RoBERTa's, whole)",
         "a frame a second, a line for each 2 s and with it the frame nearest to its middle; clips come with one "
