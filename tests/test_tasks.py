@@ -111,7 +111,7 @@ def test_a_summary_says_which_looks_are_there() -> None:
 
 def test_a_backbone_whose_frames_never_meet_also_says_where() -> None:
     host, prefix = host_of("vit")
-    task = PARTS["vit"].stages["stills, and where"][0](host, prefix)
+    task = PARTS["vit"].stages["stills"][0](host, prefix)
     losses = task.losses(task.draw(step_rng(0, 0), 4), torch.Generator())
     assert losses["where"].item() == pytest.approx(np.log(BINS), rel=0.2), "untrained, any bin is as good"
     assert torch.autograd.grad(losses["where"], task.where.weight)[0].abs().max() > 0

@@ -10,6 +10,7 @@ Only heads are asked for, so any family with them can be measured.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,9 +24,10 @@ from vtexplore.measures import cloze, forecasting, questions, retrieval
 from vtexplore.measures.looks import SHOWN, Looks, ask, looks_of, texts_beside
 from vtexplore.measures.moments import moments
 from vtexplore.measures.order import HEADS, order
-from vtexplore.measures.tally import Rate, Tally
+from vtexplore.measures.tally import Rate, Tally, rounds
 from vtexplore.probes.grounding import ground
 from vtexplore.registry import family, load
+from vtexplore.types import Clip
 from vtexplore.world import FOIL_KINDS, Scene, sample_scene
 
 CONTENT = ("colour", "shape", "verb", "direction", "target", "relation", "background")
@@ -156,9 +158,9 @@ def evaluate(
             if "forecasting" in parts:
                 forecasting.forecasting(model, n, seed, tally, quiet)
     bar.close()
-    head = _grounding(model, n, seed) if "grounding" in parts else {}
+    head = _grounding(model, n, seed, quiet) if "grounding" in parts else {}
     if "answer_embedding" in heads and "grounding" in parts:
-        head["questions"] = questions.ground(model, n, seed, tally)
+        head["questions"] = questions.ground(model, n, seed, tally, quiet)
     return Evaluation(name, getattr(model, "weights_hash", None), seed, n, tally.rates(), head)
 
 
@@ -237,12 +239,16 @@ def _matching(
                 tally.add(f"matching, {kind.replace('_', ' ')}: {SHOWN[look]}", won, first + row)
 
 
-def _grounding(model: Any, n: int, seed: int) -> dict[str, Any]:
+def _grounding(model: Any, n: int, seed: int, quiet: bool) -> dict[str, Any]:
     """Mass and pointing of the head that did best on clips of the training split."""
     rng = np.random.default_rng([seed, 0x6E0D])
-    chosen = ground(model, (sample_scene(rng, "train").clip() for _ in range(HEAD_CLIPS)), resamples=50)
+
+    def clips(count: int, split: str) -> Iterator[Clip]:
+        return (sample_scene(rng, split).clip() for _ in rounds(count, 1, f"where words look, {split}", quiet))
+
+    chosen = ground(model, clips(HEAD_CLIPS, "train"), resamples=50)
     site, head = chosen.best
-    found = ground(model, (sample_scene(rng, "heldout").clip() for _ in range(n)), sites=site)
+    found = ground(model, clips(n, "heldout"), sites=site)
     return {
         "site": site,
         "head": head,

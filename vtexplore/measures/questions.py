@@ -21,7 +21,7 @@ from torch import Tensor
 from vtexplore.data.prepare import text_batch
 from vtexplore.data.text import vocabulary
 from vtexplore.measures.looks import SHOWN, Looks, ask, texts_beside
-from vtexplore.measures.tally import Tally
+from vtexplore.measures.tally import Tally, rounds
 from vtexplore.objectives.contrastive import cosine
 from vtexplore.objectives.questions import answer, question
 from vtexplore.probes._nulls import hidden
@@ -177,7 +177,7 @@ def _embedded(model: Any, looks: Looks, phrases: Sequence[str]) -> dict[str, Ten
 Place = tuple[str, int]
 
 
-def ground(model: Any, n: int, seed: int, tally: Tally) -> dict[str, Any]:
+def ground(model: Any, n: int, seed: int, tally: Tally, quiet: bool = False) -> dict[str, Any]:
     """How much of the attention to the video is on the object asked for, or on the one that acts.
 
     The rows are those of the erased words, or the question's [CLS] where it looks for itself. A head that looks at
@@ -188,12 +188,12 @@ def ground(model: Any, n: int, seed: int, tally: Tally) -> dict[str, Any]:
     rng = np.random.default_rng([seed, 0x6E0D, 1])
     chosen: dict[str, Place] = {}
     gains: dict[str, dict[Place, list[float]]] = {"noun": {}, "verb": {}}
-    for _, kind, found, _ in _looks_for(model, HEAD_CLIPS, "train", rng):
+    for _, kind, found, _ in _looks_for(model, HEAD_CLIPS, "train", rng, quiet):
         for place, (own, other) in found.items():
             gains[kind].setdefault(place, []).append(own - other)
     for kind, places in gains.items():
         chosen[kind] = max(places, key=lambda p: float(np.nanmean(places[p])))
-    for clip, kind, found, chance in _looks_for(model, n, "heldout", rng):
+    for clip, kind, found, chance in _looks_for(model, n, "heldout", rng, quiet):
         own, other = found[chosen[kind]]
         if not np.isnan(own):
             tally.add(f"{kind} questions, attention on the object: the clip", own, clip)
@@ -207,11 +207,13 @@ Masses = dict[Place, tuple[float, float]]
 """At every site and head, the mass on what is asked for, and on another object (NaN if there is none)."""
 
 
-def _looks_for(model: Any, n: int, split: str, rng: np.random.Generator) -> Iterator[tuple[int, str, Masses, float]]:
+def _looks_for(
+    model: Any, n: int, split: str, rng: np.random.Generator, quiet: bool
+) -> Iterator[tuple[int, str, Masses, float]]:
     """(clip, kind, masses, share of the picture that is the object)."""
     sites: tuple[str, ...] | None = None
-    for start in range(0, n, AT_ONCE // 2):
-        scenes = [sample_scene(rng, split) for _ in range(min(AT_ONCE // 2, n - start))]
+    for start, some in rounds(n, AT_ONCE // 2, f"where questions look, {split}", quiet):
+        scenes = [sample_scene(rng, split) for _ in range(some)]
         asked = [(i, q) for i, scene in enumerate(scenes) for q in questions_of(scene, model.inputs, rng)]
         shown = scene_batch(scenes, model.inputs)
         batch = replace(

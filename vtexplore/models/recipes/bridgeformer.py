@@ -25,7 +25,7 @@ PRETRAINING = Pretraining(
             one_voice=True, bf16=True,
         ),
         "verbs": Stage(
-            4000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.5, one_voice=True, bf16=True
+            3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.5, one_voice=True, bf16=True
         ),
     },
     group=1,
