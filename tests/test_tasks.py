@@ -105,7 +105,7 @@ def test_a_summary_says_which_looks_are_there() -> None:
     task = PARTS["vit"].stages["stills"][0](host, prefix)
     losses = task.losses(task.draw(step_rng(0, 0), 4), torch.Generator())
     task.total(losses).backward()
-    assert {"looks", "_looks%", "colour", "outline"} <= set(losses) and "where" not in losses
+    assert {"looks", "_looks%", "colour", "outline", "where"} <= set(losses)
     assert all(p.grad is not None for n, p in task.named_parameters() if "action" not in n)
 
 
@@ -229,6 +229,21 @@ def test_in_the_spotlight_only_patches_with_objects_are_seen() -> None:
         batch = tasks[0].draw(step_rng(0, 0), 8)[0]
         assert batch.patch_mask is not None and 0.02 < batch.patch_mask.float().mean() < 0.3
         assert {tasks[1].draw(step_rng(0, step), 4)[0].patch_mask is None for step in range(12)} == {True, False}
+
+
+def test_an_object_where_four_patches_meet_is_in_the_spotlight() -> None:
+    """MERLOT's cells are a third of the picture wide: of a small thing that straddles them, none may hold much."""
+    task = Pretrain(registry.build("merlot"), Pretraining(), Stage(1))
+    rng, alone = step_rng(0, 0), 0
+    for _ in range(6):
+        scenes = [sample_scene(rng, "train", form="one", objects=1) for _ in range(32)]
+        lit = task._lit(scenes, scene_batch(scenes, task.model.inputs)).numpy()
+        seen = masks(scenes, scene_times(task.model.inputs, scenes[0].duration_s), 96)[:, 0]
+        assert np.array_equal(lit.any((2, 3)), seen.any((2, 3)))  # light where something is seen, and only there
+        cells = seen.reshape(32, 4, 3, 32, 3, 32).sum((3, 5))
+        assert not (lit & (cells == 0)).any()
+        alone += int((seen.any((2, 3)) & (cells.max((2, 3)) < 0.15 * 32**2)).sum())
+    assert alone > 50, "the case that is asked about did not come up"
 
 
 def test_no_training_batch_holds_a_heldout_combination() -> None:
