@@ -267,7 +267,7 @@ class Pretrain(Task):
         frames, rows, columns = self.model.grid(batch)
         if rows * columns == 1:
             raise ConfigError(f"Every token of {self.model.name} is of the whole picture: no spotlight. Set it to 0.")
-        times_s, side = scene_times(self.model.config.inputs, scenes[0].duration_s), batch.video.shape[-1]
+        times_s, side = scene_times(self._inputs(scenes), scenes[0].duration_s), batch.video.shape[-1]
         seen = masks(scenes, times_s, side)  # [batch, object, frame, height, width]
         held = seen.reshape(*seen.shape[:2], frames, rows, side // rows, columns, -1).sum((4, 6))
         whole = held.sum((3, 4), keepdims=True).clip(1)

@@ -36,14 +36,15 @@ class FramesAndLines(nn.Module):
     def forward(self, frames: Stream, slots: Int[Tensor, "batch frame"], lines: Stream) -> Stream:
         """[batch, frame · (1 + cell) + line · word, channel]; ``slots``: the place in time that each frame is told.
 
-        What is not seen of the frames is zero. Raises ``ConfigError`` for more frames than there are places.
+        Of what is not seen of the frames only the place enters: a frame is read off its first token, which has to know
+        when it is. Raises ``ConfigError`` for more frames than there are places.
         """
         if int(slots.max()) >= self.slot.num_embeddings:
             raise ConfigError(f"{slots.shape[1]} frames are too many for this model. Give it a shorter clip.")
         side = round((len(frames) / slots.shape[1] - 1) ** 0.5)
-        x = frames.hidden.unflatten(1, (slots.shape[1], -1)) + self.slot(slots)[:, :, None] + self.cell(side, side)
-        shown = frames.with_hidden(self.norm(x).flatten(1, 2) * frames.mask[..., None])
-        return shown + lines.with_hidden(self.words(lines.hidden))
+        seen = (frames.hidden * frames.mask[..., None]).unflatten(1, (slots.shape[1], -1))
+        shown = self.norm(seen + self.slot(slots)[:, :, None] + self.cell(side, side)).flatten(1, 2)
+        return frames.with_hidden(shown) + lines.with_hidden(self.words(lines.hidden))
 
 
 def in_rows(words: Stream, items: int, length: int) -> Stream:
@@ -83,5 +84,6 @@ def one_a_line(
     if batch.speech is None:
         return batch, maps, maps.new_ones(maps.shape[:2], dtype=torch.bool)
     rows, at = np.arange(len(batch))[:, None], nearest(batch.speech.spans_s, batch.times_s)
-    times_s, there = batch.times_s[rows, at], batch.speech.word_mask.any(2)
-    return replace(batch, times_s=times_s), maps[torch.from_numpy(rows), torch.from_numpy(at)], there
+    theirs, there = (torch.from_numpy(rows), torch.from_numpy(at)), batch.speech.word_mask.any(2)
+    lit = None if batch.patch_mask is None else batch.patch_mask[theirs]
+    return replace(batch, times_s=batch.times_s[rows, at], patch_mask=lit), maps[theirs], there

@@ -16,15 +16,15 @@ SLOW = (*FROZEN, ("frames.", 0.1))
 PRETRAINING = Pretraining(
     stages={
         "single objects": Stage(
-            2500, 1.2e-3, 32, slow=AS_DRAWN, pool=2_500, settings={"mask_rate": 0.5},
+            1800, 1.2e-3, 32, slow=AS_DRAWN, pool=2_500, settings={"mask_rate": 0.5},
             scenes={"objects": 1, "form": "one"}, spotlight=1.0, bf16=True,
         ),
         "clips": Stage(
-            3500, 1.2e-3, 32, slow=SLOW, pool=4_000, settings={"mask_rate": 0.4}, spotlight=0.7, scripts=0.2,
+            2500, 1.2e-3, 32, slow=SLOW, pool=2_500, settings={"mask_rate": 0.4}, spotlight=0.7, scripts=0.2,
             lengths=(4,), drift_s=0.3, bf16=True,
         ),
         "scripts": Stage(
-            3500, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=2_500, scripts=0.8, lengths=(4, 4, 5),
+            2500, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=2_500, scripts=0.5, lengths=(4, 4, 5),
             drift_s=0.4, bf16=True,
         ),
     },
