@@ -86,6 +86,35 @@ def test_only_the_places_that_are_told_differ(model: Any, told: Batch) -> None:
     assert torch.allclose(moved, straight[rows, order[:, :, None], order[:, None]], atol=1e-4)
 
 
+@torch.no_grad()
+def test_what_is_hidden_of_a_frame_goes_where_the_frame_goes(model: Any, told: Batch) -> None:
+    lit = torch.rand(2, 8, 3, 3, generator=seeded()) < 0.5
+    batch, _, _ = one_a_line(replace(told, patch_mask=lit), torch.zeros(2, 8, 1, 1, 1))
+    at = torch.from_numpy(batch.times_s - 0.5).long()
+    assert torch.equal(batch.patch_mask, lit[torch.arange(2)[:, None], at]), "the line's own frame's"  # type: ignore[arg-type]
+    order = torch.tensor([[3, 1, 0, 2]] * 2)
+    sees = [model.look(replace(told, patch_mask=mask))[0] for mask in (lit, torch.zeros_like(lit))]
+    seen, dark = sees[0].mask.unflatten(1, (4, 10)), sees[1].mask
+    assert torch.equal(seen[..., 1:].flatten(2), batch.patch_mask.flatten(2)) and not dark.any()  # type: ignore[union-attr]
+    heard: list[Any] = []
+    listening = model.enter.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    try:
+        model.reorder(replace(told, patch_mask=lit), order)
+    finally:
+        listening.remove()
+    assert torch.equal(heard[0].mask.unflatten(1, (4, 10)), seen[torch.arange(2)[:, None], order])
+
+
+@torch.no_grad()
+def test_a_frame_of_which_nothing_is_seen_knows_its_place_and_nothing_else(model: Any, told: Batch) -> None:
+    dark, again = (
+        model(replace(told, video=video, patch_mask=torch.zeros(2, 8, 3, 3, dtype=torch.bool)))
+        for video in (told.video, 1 - told.video)
+    )
+    assert torch.allclose(dark.relation_logits, again.relation_logits, atol=1e-5), "nothing is seen"
+    assert (dark.relation_logits[:, 0] - dark.relation_logits[:, 1]).abs().max() > 1e-3, "frames differ by their places"
+
+
 def test_losses_with_speech_reach_every_weight(told: Batch) -> None:
     model = fresh("merlot", depth=1).train()
     losses = model.loss(told, seeded())

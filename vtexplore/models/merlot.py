@@ -149,10 +149,15 @@ class MERLOT(nn.Module):
         embedded = self.embed(batch) if video is None else (video, self.text(batch))
         video, text = (stream.take(whose) for stream in embedded)
         split = count * (1 + self.grid(batch)[1] ** 2)
-        frames = frame_order.move(video.hidden[:, :split].unflatten(1, (count, -1)), order).flatten(1, 2)
-        moved = video.with_hidden(torch.cat([frames, video.hidden[:, split:]], dim=1))
+
+        def moved(x: Tensor) -> Tensor:
+            return torch.cat(
+                [frame_order.move(x[:, :split].unflatten(1, (count, -1)), order).flatten(1, 2), x[:, split:]], 1
+            )
+
         nowhere = self.config.first_unknown + torch.arange(count, device=order.device)
-        return self.read(moved, text, batch, nowhere.expand_as(order))
+        elsewhere = Stream(moved(video.hidden), moved(video.mask), video.tokens)
+        return self.read(elsewhere, text, batch, nowhere.expand_as(order))
 
     def loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Frames and what is said over them, hidden words, and relations of frames whose places are not told."""
