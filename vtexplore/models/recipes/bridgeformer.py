@@ -27,6 +27,9 @@ PRETRAINING = Pretraining(
         "verbs": Stage(
             3000, 8e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.5, one_voice=True, bf16=True
         ),
+        "verbs, warm restart": Stage(
+            900, 6e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.2, one_voice=True, bf16=True
+        ),
     },
     group=1,
     drop=0.0,
@@ -36,17 +39,17 @@ PRETRAINING = Pretraining(
         "the text encoder has the token types of the one that it starts from (DistilBERT has none)",
         "the video encoder starts from the world's labels: of each place, among them where its object is, and of whole "
         "pictures (from ImageNet's)",
-        "captions of a batch are all one annotator's, or else how a thing is said tells answers of "
-        "a batch apart (web text)",
-        "in half of the steps of the last stage, and in seven of ten of the one before, only patches that hold an "
-        "object are seen (all)",
+        "captions of a batch are all one annotator's, or else how a thing is said tells answers of a batch apart (web "
+        "text)",
+        "in seven of ten steps with single objects, half of those of the next stage and a fifth of the last, only "
+        "patches that hold an object are seen (all)",
         "frames at fixed times (at random ones)",
-        "three in ten questions of the last stage ask for nouns, or they are forgotten (none)",
+        "three in ten questions of the last two stages ask for nouns, or they are forgotten (none)",
         "a verb phrase holds the direction, colour or place that goes with the verb: without them, slides could be "
         "told apart by the words that are left (single verbs)",
         "batches of 128 and 64 (2,048 and 800)",
-        "lr 1e-3 and 0.8e-3 with warm-up and cosine, a tenth of it for the first four video blocks, weight decay 0.05 "
-        "(1e-4, 3e-5, 1e-5, in steps)",
+        "lr 1e-3, 0.8e-3 and 0.6e-3 with warm-up and cosine, a tenth of it for the first four video blocks, weight "
+        "decay 0.05 (1e-4, 3e-5, 1e-5, in steps)",
         "no dropout in the text encoder (0.1): scenes never repeat",
     ),
 )  # fmt: skip
