@@ -23,8 +23,12 @@ PRETRAINING = Pretraining(
             2500, 1.2e-3, 32, slow=SLOW, pool=2_500, settings={"mask_rate": 0.4}, spotlight=0.7, scripts=0.2,
             lengths=(4,), drift_s=0.3, bf16=True,
         ),
+        "single objects, once more": Stage(
+            2500, 1.2e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=8_000, settings={"mask_rate": 0.5},
+            scenes={"objects": 1}, spotlight=1.0, bf16=True,
+        ),
         "scripts": Stage(
-            2500, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=2_500, scripts=0.5, lengths=(4, 4, 5),
+            2000, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=3_500, scripts=0.4, lengths=(4, 4, 5),
             drift_s=0.4, bf16=True,
         ),
     },
