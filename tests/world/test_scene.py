@@ -138,6 +138,31 @@ def test_errors_say_what_there_is():
         script(0, steps=3)
 
 
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        ({"objects": 4}, "1, 2 or 3"),
+        ({"kinds": ["nonsense"]}, "'nonsense' is no kind of action; there are .*spins"),
+        ({"form": "then", "objects": 1}, "two objects"),
+        ({"form": "one", "kinds": ["swaps with"]}, "no scene of form one has"),
+        ({"form": "relation", "kinds": ["spins"]}, "no scene of form relation"),
+        ({"form": ("then", "while"), "kinds": ["spins"]}, "no scene of form then or while"),
+    ],
+)
+def test_wishes_that_contradict_each_other_are_refused(wishes, says):
+    for draw in (sample_scene, draft_scene):
+        with pytest.raises(ConfigError, match=says):
+            draw(0, **wishes)
+
+
+def test_a_form_that_nobody_fixed_is_one_that_fits():
+    for seed in range(40):
+        assert len(sample_scene(seed, objects=1).objects) == 1
+        assert len(sample_scene(seed, kinds=["spins"]).events) == 1
+        assert len(sample_scene(seed, kinds=["spins", "grows"]).events) == 2
+        assert all(len(e.objects) == 2 for e in sample_scene(seed, kinds=["collides with"]).events)
+
+
 def test_scripts_have_steps_and_regularities():
     follows = []
     for seed in range(120):

@@ -19,6 +19,7 @@ from vtexplore.world.shapes import SHAPES_THEME
 from vtexplore.world.theme import Theme
 
 FORMS = ("one", "relation", "then", "same", "while")
+ALONE = ("one", "same")  # those in which one object does it all
 FORM_SHARES = (0.22, 0.16, 0.30, 0.20, 0.12)  # order is hard to learn: half of all clips are sequences
 # Windows (start, end) of an event in shares of the clip: in a sequence each covers two of the four
 # interior frames at 1/5 … 4/5, with progress of about 0.23 and 0.77.
@@ -48,7 +49,8 @@ def sample_scene(
     actions, ``objects`` how many there are (1–3). Since a fair coin may reverse the scene, fixed
     ``kinds`` may come out as their reverses; if you need one very action, draw until it comes.
 
-    Raises ``ConfigError`` for an unknown split or form, ``CannotPlace`` if nothing fits in 200 draws.
+    Raises ``ConfigError`` for an unknown split, form or kind and for wishes that no form fits, ``CannotPlace`` if there is
+    no place in 200 draws.
     """
     rng = np.random.default_rng(seed)
     for _ in range(200):
@@ -71,19 +73,43 @@ def draft_scene(
 ) -> Scene:
     """What happens in a scene, and its words, without places: enough for text alone. See ``sample_scene``.
 
-    Raises ``ConfigError`` for an unknown split or form, ``CannotPlace`` if the wishes contradict the split.
+    Raises ``ConfigError`` for an unknown split, form or kind and for wishes that no form fits, ``CannotPlace`` if they
+    contradict the split.
     """
     if split not in ("train", "heldout"):
         raise ConfigError(f"split is 'train' or 'heldout', not {split!r}")
-    if wrong := [f for f in ([form] if isinstance(form, str) else form or ()) if f not in FORMS]:
+    among = (form,) if isinstance(form, str) else tuple(form or FORMS)
+    if wrong := [f for f in among if f not in FORMS]:
         raise ConfigError(f"form is one of {', '.join(FORMS)}; not {wrong[0]!r}")
+    if objects is not None or kinds:
+        among = _fitting(theme, among, kinds, objects)
     rng = np.random.default_rng(seed)
     for _ in range(5000):
-        chosen = form if isinstance(form, str) else _form(rng, theme, form or FORMS)
+        chosen = form if isinstance(form, str) else _form(rng, theme, among)
         scene = _draft(rng, theme, chosen, split, kinds, objects, background)
         if scene.is_sound() and (split == "train" or scene.is_heldout()):
             return scene
     raise CannotPlace(f"no {split} scene has form={form!r}, kinds={kinds!r}, objects={objects!r}")
+
+
+def _fitting(theme: Theme, among: Sequence[str], kinds: Sequence[str] | None, objects: int | None) -> tuple[str, ...]:
+    """Those of some forms that have objects enough, and an event for each of the kinds, of as many objects."""
+    if objects not in (None, 1, 2, 3):
+        raise ConfigError(f"objects is 1, 2 or 3, not {objects!r}")
+    if unknown := [k for k in kinds or () if k not in theme.actions]:
+        raise ConfigError(f"{unknown[0]!r} is no kind of action; there are {', '.join(theme.actions)}")
+
+    def fits(form: str) -> bool:
+        each, events = (2, 1) if form == "relation" else (1, 1 if form == "one" else 2)
+        told = kinds is None or (len(kinds) == events and all(theme.actions[k].arity == each for k in kinds))
+        return told and (objects != 1 or form in ALONE)
+
+    if out := tuple(filter(fits, among)):
+        return out
+    raise ConfigError(
+        f"no scene of form {' or '.join(among)} has kinds={kinds!r} and objects={objects!r}: forms 'one' (one object) "
+        "and 'relation' (two) have one event, the others two, of one object each; 'then' and 'while' take two objects"
+    )
 
 
 def _form(rng: np.random.Generator, theme: Theme, among: Sequence[str]) -> str:
@@ -101,7 +127,7 @@ def _draft(
     kinds: Sequence[str] | None, count: int | None, background: str | None,
 ) -> Scene:  # fmt: skip
     """Who does what, without places."""
-    actors = 1 if form in ("one", "same") else 2
+    actors = 1 if form in ALONE else 2
     n = count or actors + int(rng.random() * (4 - actors))
     things = [
         Thing(c, s, 0.0, 0.0, between(rng, 0.11, 0.155), between(rng, -0.06, 0.06) % 1.0)

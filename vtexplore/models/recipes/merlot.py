@@ -25,7 +25,7 @@ PRETRAINING = Pretraining(
         ),
         "single objects, once more": Stage(
             2500, 1.2e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=8_000, settings={"mask_rate": 0.5},
-            scenes={"objects": 1}, spotlight=1.0, bf16=True,
+            scenes={"objects": 1, "form": ("one", "same")}, spotlight=1.0, bf16=True,
         ),
         "scripts": Stage(
             2000, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=3_500, scripts=0.4, lengths=(4, 4, 5),
