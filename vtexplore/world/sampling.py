@@ -49,8 +49,8 @@ def sample_scene(
     actions, ``objects`` how many there are (1–3). Since a fair coin may reverse the scene, fixed
     ``kinds`` may come out as their reverses; if you need one very action, draw until it comes.
 
-    Raises ``ConfigError`` for an unknown split, form or kind and for wishes that no form fits, ``CannotPlace`` if there is
-    no place in 200 draws.
+    Raises ``ConfigError`` for an unknown split, form or kind and for wishes that no form fits, ``CannotPlace`` if there
+    is no place in 200 draws.
     """
     rng = np.random.default_rng(seed)
     for _ in range(200):
@@ -101,7 +101,7 @@ def _fitting(theme: Theme, among: Sequence[str], kinds: Sequence[str] | None, ob
 
     def fits(form: str) -> bool:
         each, events = (2, 1) if form == "relation" else (1, 1 if form == "one" else 2)
-        told = kinds is None or (len(kinds) == events and all(theme.actions[k].arity == each for k in kinds))
+        told = not kinds or (len(kinds) == events and all(theme.actions[k].arity == each for k in kinds))
         return told and (objects != 1 or form in ALONE)
 
     if out := tuple(filter(fits, among)):
