@@ -28,7 +28,7 @@ PRETRAINING = Pretraining(
             scenes={"objects": 1, "form": ("one", "same")}, spotlight=1.0, bf16=True,
         ),
         "scripts": Stage(
-            2000, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=3_500, scripts=0.4, lengths=(4, 4, 5),
+            2000, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=3_000, scripts=0.6, lengths=(2, 4, 5),
             drift_s=0.4, bf16=True,
         ),
     },
