@@ -27,6 +27,11 @@ PRETRAINING = Pretraining(
             2500, 1.2e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=8_000, settings={"mask_rate": 0.5},
             scenes={"objects": 1, "form": ("one", "same")}, spotlight=1.0, bf16=True,
         ),
+        "what moves": Stage(
+            1500, 1.2e-3, 64, weight={"relations": 0.1}, slow=SLOW, pool=6_000,
+            settings={"mask_rate": 0.6, "shuffle_rate": 0.0, "pack_rate": 0.0},
+            scenes={"objects": 1, "form": "one"}, spotlight=1.0, bf16=True,
+        ),
         "scripts": Stage(
             2000, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=3_000, scripts=0.6, lengths=(2, 4, 5),
             drift_s=0.4, bf16=True,
