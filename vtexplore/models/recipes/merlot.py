@@ -5,9 +5,9 @@ still shows, and which words it goes with, comes first; what follows what can on
 frame each.
 
 Not there yet: without the stage "what moves", hidden colours and shapes of single held-out objects came out in 98 % of
-clips and more, directions in 25 % (n = 79; one in four is chance), and which of two frames without a place came first was
-at chance. Of 32 clips, 16 have another's caption and 8 of the others a frame without a place, so about one in a batch
-taught what a direction looks like; that stage leaves both out. Stills alone cannot tell order in this world.
+clips and more, directions in 25 % (n = 79; chance is one in four), and which of two frames without a place came first
+was at chance. Of 32 clips, 16 have another's caption and 8 of the others a frame without a place, so about one in a
+batch taught what a direction looks like; that stage leaves both out. Stills alone cannot tell order in this world.
 """
 
 from vtexplore.registry import Pretraining, Stage
@@ -59,8 +59,8 @@ PRETRAINING = Pretraining(
         "in the fourth stage all places are told, and captions are the clip's own (half of them)",
         "pairs of which a place is not told weigh 1, the others 0.01, as the paper means it (as released, all weigh "
         "0.01); relations weigh 2 in the third stage and in the last, 0.1 in the fourth",
-        "lr 1.2e-3, in the last stage 1e-3, each with warm-up and cosine, weight decay 0.05, batches of 32 and 64 (3e-4, "
-        "1,024 cores)",
+        "lr 1.2e-3, in the last stage 1e-3, each with warm-up and cosine, weight decay 0.05, batches of 32 and 64 (3e-4 "
+        "on 1,024 cores)",
         "3 % of clips dropped, no dropout (none, 0.1): scenes are told anew each time",
     ),
 )  # fmt: skip
