@@ -59,8 +59,8 @@ PRETRAINING = Pretraining(
         "in the fourth stage all places are told, and captions are the clip's own (half of them)",
         "pairs of which a place is not told weigh 1, the others 0.01, as the paper means it (as released, all weigh "
         "0.01); relations weigh 2 in the third stage and in the last, 0.1 in the fourth",
-        "lr 1.2e-3, in the last stage 1e-3, each with warm-up and cosine, weight decay 0.05, batches of 32 and 64 (3e-4 "
-        "on 1,024 cores)",
+        "lr 1.2e-3, in the last stage 1e-3, each with warm-up and cosine, weight decay 0.05, batches of 32 and 64 "
+        "(3e-4, on 1,024 cores)",
         "3 % of clips dropped, no dropout (none, 0.1): scenes are told anew each time",
     ),
 )  # fmt: skip
