@@ -4,9 +4,6 @@ Who has a head for order is shown the halves one way round or the other, by a co
 pairs of a moment of the one and a moment of the other are summed. Who matches is asked which way round goes better
 with the caption. Chance is one half. Controls: a film of one frame, whose halves differ in nothing but their names;
 the caption that tells the opposite; no words. The captions name first what happens first as often as not.
-
-Stills alone cannot tell order in this world: as many clips run backwards as forwards. So who listens to speech is also
-asked with each event told while it happens, and told while the other one does.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vtexplore.data.prepare import subtitles, text_batch
+from vtexplore.data.prepare import text_batch
 from vtexplore.measures.tally import Tally, rounds
 from vtexplore.probes._ask import matches
 from vtexplore.probes._videos import apart
@@ -27,7 +24,7 @@ from vtexplore.probes.recover_order import shown_pairs, units_of
 from vtexplore.registry import family
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Batch
-from vtexplore.world import Scene, narration, sample_scene
+from vtexplore.world import Scene, sample_scene
 
 FORMS = ("then", "same")  # one event, and then another
 AT_ONCE = 32
@@ -51,11 +48,8 @@ def order(model: Any, n: int, seed: int, tally: Tally, quiet: bool = False) -> N
                     tally.add(f"order of two events: {condition}", value, item)
 
 
-def shown(model: Any, scenes: Sequence[Scene]) -> tuple[dict[str, Batch], ...]:
-    """What a model is shown of the scenes, by condition: their films with several texts, then films of one frame.
-
-    And if it listens: the films with each event told in its time, and with the two exchanged.
-    """
+def shown(model: Any, scenes: Sequence[Scene]) -> tuple[dict[str, Batch], dict[str, Batch]]:
+    """What a model is shown of the scenes, by condition: their films with several texts, then films of one frame."""
     batch = scene_batch(scenes, model.inputs)
     middle = batch.video[:, batch.video.shape[1] // 2, None]
 
@@ -69,13 +63,7 @@ def shown(model: Any, scenes: Sequence[Scene]) -> tuple[dict[str, Batch], ...]:
         "the opposite told": told([_opposite(scene) for scene in scenes]),
         "no words": told([""] * len(scenes)),
     }
-    stills = {"a film of one frame": replace(batch, video=middle.expand_as(batch.video).contiguous())}
-    if not model.inputs.max_lines:
-        return clips, stills
-    said = [narration(scene, scene.grain, drift_s=0.0, idle=0.0) for scene in scenes]
-    swapped = [[replace(a, words=b.words) for a, b in zip(lines, lines[::-1], strict=True)] for lines in said]
-    heard = [replace(clips["no words"], speech=subtitles(lines, model.inputs)) for lines in (said, swapped)]
-    return clips, stills, {"told as it happens": heard[0]}, {"told the other way round": heard[1]}
+    return clips, {"a film of one frame": replace(batch, video=middle.expand_as(batch.video).contiguous())}
 
 
 def _opposite(scene: Scene) -> str:
