@@ -128,9 +128,11 @@ def test_states_and_grid() -> None:
     vit, video = ViT(SMALL), torch.randn(2, FRAMES, 3, 16, 16)
     states = vit.states(video)
     assert len(states) == 3 and {len(s) for s in states} == {1 + FRAMES * EACH}
-    grid, cls = vit.read(video)
+    (early, grid), cls = vit.read(video, early=(1,))
     assert grid.shape == (2, FRAMES, 2, 2, 8) and torch.equal(cls, vit.norm(states[-1].hidden)[:, 0])
     assert torch.equal(grid[:, 1, 1, 0], vit.norm(states[-1].hidden)[:, 1 + EACH + 2])
+    assert torch.equal(early[:, 1, 1, 0], vit.norm(states[-2].hidden)[:, 1 + EACH + 2]), "a block before"
+    assert torch.equal(vit.read(video)[0], grid[None])
     with pytest.raises(ConfigError, match="16 px a side, not 8 × 16"):
         vit(torch.zeros(1, 1, 3, 8, 16))
 

@@ -13,6 +13,7 @@ import torch
 
 from vtexplore import registry
 from vtexplore.data.prepare import text_batch
+from vtexplore.models.bridgeformer import MINI
 from vtexplore.objectives import contrastive
 from vtexplore.probes.attend import attend
 from vtexplore.record import record
@@ -115,7 +116,7 @@ def test_words_look_at_patches_frame_by_frame(model: Any) -> None:
     )
     heat = result.heat("circle")
     assert heat.shape == (4, 6, 6) and heat.sum(axis=(1, 2)) == pytest.approx([0.25] * 4, abs=1e-5)
-    assert {look.site for look in result.looks} == {f"bridge.layers.{i}.cross" for i in range(4)}
+    assert {look.site for look in result.looks} == {f"bridge.layers.{i}.cross" for i in range(MINI.video.depth)}
 
 
 def test_the_questions_cls_looks_at_all_frames(model: Any, batch: Batch) -> None:
