@@ -19,7 +19,6 @@ from vtexplore.world.shapes import SHAPES_THEME
 from vtexplore.world.theme import Theme
 
 FORMS = ("one", "relation", "then", "same", "while")
-ALONE = ("one", "same")  # those in which one object does it all
 FORM_SHARES = (0.22, 0.16, 0.30, 0.20, 0.12)  # order is hard to learn: half of all clips are sequences
 # Windows (start, end) of an event in shares of the clip: in a sequence each covers two of the four
 # interior frames at 1/5 … 4/5, with progress of about 0.23 and 0.77.
@@ -100,9 +99,9 @@ def _fitting(theme: Theme, among: Sequence[str], kinds: Sequence[str] | None, ob
         raise ConfigError(f"{unknown[0]!r} is no kind of action; there are {', '.join(theme.actions)}")
 
     def fits(form: str) -> bool:
-        each, events = (2, 1) if form == "relation" else (1, 1 if form == "one" else 2)
-        told = not kinds or (len(kinds) == events and all(theme.actions[k].arity == each for k in kinds))
-        return told and (objects != 1 or form in ALONE)
+        doers, _ = _cast(form)
+        told = not kinds or [theme.actions[k].arity for k in kinds] == [len(who) for who in doers]
+        return told and (objects is None or objects >= _actors(doers))
 
     if out := tuple(filter(fits, among)):
         return out
@@ -127,22 +126,13 @@ def _draft(
     kinds: Sequence[str] | None, count: int | None, background: str | None,
 ) -> Scene:  # fmt: skip
     """Who does what, without places."""
-    actors = 1 if form in ALONE else 2
+    doers, slots = _cast(form)
+    actors = _actors(doers)
     n = count or actors + int(rng.random() * (4 - actors))
     things = [
         Thing(c, s, 0.0, 0.0, between(rng, 0.11, 0.155), between(rng, -0.06, 0.06) % 1.0)
         for c, s in draw_looks(rng, theme, n)
     ]
-    doers: tuple[tuple[int, ...], ...]
-    slots: tuple[str, ...]
-    if form == "relation":
-        doers, slots = ((0, 1),), ("full",)
-    elif form == "one":
-        doers, slots = ((0,),), ("full",)
-    elif form == "while":
-        doers, slots = ((0,), (1,)), ("full", "full")
-    else:
-        doers, slots = ((0,), (0,) if form == "same" else (1,)), ("first", "second")
     free = theme.kinds(len(doers[0]))
     if form == "same":  # what is not there yet, or no longer, can do nothing else
         free = tuple(k for k in free if theme.actions[k].motion != "fade")
@@ -158,6 +148,22 @@ def _draft(
         draw_style(rng, theme, join), split, int(rng.random() * 2**31), (rng.random(), rng.random()),
         rng.random() < 0.5,
     )  # fmt: skip
+
+
+def _cast(form: str) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
+    """Which objects take part in each event of a form, and in which of the ``WINDOWS`` it happens."""
+    return {
+        "one": (((0,),), ("full",)),
+        "relation": (((0, 1),), ("full",)),
+        "then": (((0,), (1,)), ("first", "second")),
+        "same": (((0,), (0,)), ("first", "second")),
+        "while": (((0,), (1,)), ("full", "full")),
+    }[form]
+
+
+def _actors(doers: Sequence[Sequence[int]]) -> int:
+    """How many objects there must be."""
+    return 1 + max(max(who) for who in doers)
 
 
 def draw_looks(rng: np.random.Generator, theme: Theme, n: int) -> list[tuple[str, str]]:
