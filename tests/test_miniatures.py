@@ -232,7 +232,6 @@ BARS: dict[str, tuple[Callable[[Family], bool], Callable[[dict[str, Any]], float
 }
 # Not reached yet, by family. Strict: whoever trains a miniature that reaches one must take it from this list.
 NOT_YET: dict[str, set[str]] = {
-    "bridgeformer": {"verb questions"},
     "hero": {"order of two events"},
 }
 
@@ -258,12 +257,11 @@ def test_one_of_them_tells_the_order_of_two_events_four_times_in_five() -> None:
         assert still.low <= 0.5 <= still.high
 
 
-# Foils that a miniature tells from the truth with a wrong clip, by a little. Strict, too. VideoBERT and BridgeFormer
-# prefer the true caption to one with another colour in 53.6 and 54.0 % of the cases, BridgeFormer to one with another
-# object in 53.4 %.
+# Foils that a miniature tells from the truth with a wrong clip, by a little. Strict, too. VideoBERT prefers the true
+# caption to one with another colour in 53.6 % of the cases, BridgeFormer to one with another object in 53.7 %.
 LEAKS = {
     "videobert": {"matching, colour: a wrong clip"},
-    "bridgeformer": {"matching, colour: a wrong clip", "matching, object: a wrong clip"},
+    "bridgeformer": {"matching, object: a wrong clip"},
 }
 
 

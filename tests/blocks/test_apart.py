@@ -56,6 +56,20 @@ def test_what_is_shown_to_the_tap_says_who_met_whom() -> None:
 
 
 @torch.no_grad()
+def test_alike_means_that_a_token_first_looks_at_its_like() -> None:
+    torch.manual_seed(0)
+    kind = torch.arange(2).repeat_interleave(8)
+    tokens = torch.randn(2, 64)[kind][None] + 0.1 * torch.randn(1, 16, 64)
+    own = {}
+    for alike in (False, True):
+        ear, model = Ear(), name_taps(PreNorm(1, 64, 4, 64, alike=alike))
+        with listening(ear):
+            model(stream(tokens))
+        own[alike] = float((ear.calls[0].weights()[0] * (kind[:, None] == kind)).sum(-1).mean())
+    assert abs(own[False] - 0.5) < 0.15 and own[True] > 0.65
+
+
+@torch.no_grad()
 def test_norms_stand_before_the_branches_and_at_the_end() -> None:
     model, x = PreNorm(2, 16, 4, 32), torch.randn(1, 3, 16)
     for layer in model.layers:

@@ -47,6 +47,14 @@ def test_each_line_is_shown_with_the_frame_nearest_to_its_middle(told: Batch) ->
 
 
 @torch.no_grad()
+def test_places_may_be_drawn_as_large_as_what_they_are_added_to(model: Any) -> None:
+    as_all = fresh("merlot", depth=1, place_std=None)
+    for one, in_time, in_a_frame in ((model, 1.0, 0.3), (as_all, 0.049, 0.049)):  # BERT's 0.02, at a width of 128
+        assert one.enter.slot.weight.std().item() == pytest.approx(in_time, rel=0.05)
+        assert one.enter.cell.cell.std().item() == pytest.approx(in_a_frame, rel=0.05)
+
+
+@torch.no_grad()
 def test_the_sequence(model: Any, told: Batch) -> None:
     video, text = model.embed(told)
     tokens = (video + in_rows(text, 2, 24)).tokens()[0]

@@ -13,10 +13,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vtexplore.blocks.tap import Tap, attend
-from vtexplore.blocks.transformer import initialise
+from vtexplore.blocks.transformer import initialise, weight_std
 from vtexplore.blocks.vit import Block, ViT, ViTConfig, frame_groups, heads_of, unnamed
 from vtexplore.errors import ConfigError
 from vtexplore.types import Stream, TokensOfBatch
+
+ELSE = 0.3
+"""Share of itself that a key keeps where it begins as what is asked."""
 
 
 class ApartAttention(nn.Module):
@@ -56,13 +59,20 @@ class ApartAttention(nn.Module):
 
 
 class PreNorm(nn.Module):
-    """``depth`` layers and a last norm."""
+    """``depth`` layers and a last norm.
 
-    def __init__(self, depth: int, width: int, heads: int, inner: int, eps: float = 1e-5) -> None:
+    ``alike``: keys begin as what is asked, so that each token first looks at its like, those of its frame, say. After
+    Trockman and Kolter (arXiv 2305.09828), who found this in transformers that had learned for long.
+    """
+
+    def __init__(self, depth: int, width: int, heads: int, inner: int, eps: float = 1e-5, alike: bool = False) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Block(width, heads, inner, eps, attention=ApartAttention) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps)
         self.apply(partial(initialise, width=width))
+        for block in self.layers if alike else ():
+            query, key, _ = block.attention.qkv.weight.data.chunk(3)
+            key.mul_(ELSE).add_(query)
 
     def forward(self, stream: Stream, parts: int = 1) -> Stream:
         """[batch, token, channel] to the same; ``parts``: equal parts of the sequence that do not see each other."""
@@ -126,11 +136,11 @@ class FrameEncoder(nn.Module):
 
 
 class CellPlaces(nn.Module):
-    """A place for each cell of a frame from a square table, and one for each [CLS] before them."""
+    """A place for each cell of a frame from a square table, and one for each [CLS] before them, drawn with ``std``."""
 
-    def __init__(self, side: int, width: int, cls: int) -> None:
+    def __init__(self, side: int, width: int, cls: int, std: float | None = None) -> None:
         super().__init__()
-        std = 0.02 * (768 / width) ** 0.5
+        std = weight_std(width) if std is None else std
         self.cls = nn.Parameter(torch.randn(cls, width) * std)
         self.cell = nn.Parameter(torch.randn(side, side, width) * std)
 

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vtexplore.blocks.tap import Tap
+from vtexplore.blocks.transformer import weight_std
 from vtexplore.blocks.vit import DividedAttention, divided, heads_of, mlp
 from vtexplore.types import Stream, Tokens
 
@@ -68,7 +69,7 @@ class Bridge(nn.Module):
         self.norm = nn.LayerNorm(width, eps)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02 * (768 / width) ** 0.5)
+                nn.init.trunc_normal_(module.weight, std=weight_std(width))
                 nn.init.zeros_(module.bias)
 
     def states(self, video: Sequence[Stream], question: Sequence[Stream], frames: int) -> list[Stream]:

@@ -17,21 +17,34 @@ from vtexplore.blocks.apart import CellPlaces
 from vtexplore.blocks.embeddings import word_tokens
 from vtexplore.blocks.frame_features import Places
 from vtexplore.blocks.lines import nearest
-from vtexplore.blocks.transformer import initialise
+from vtexplore.blocks.transformer import weight_std
 from vtexplore.errors import ConfigError
 from vtexplore.types import Batch, Stream, Tokens
 
 
 class FramesAndLines(nn.Module):
-    """A place in time and in the frame for each cell, a place in what is said for each word; norms."""
+    """A place in time and in the frame for each cell, a place in what is said for each word; norms.
 
-    def __init__(self, slots: int, side: int, words: int, width: int, dropout: float = 0.1, eps: float = 1e-5) -> None:
+    ``std``: of places in time and in a frame, as they are drawn; None, as all weights are.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        side: int,
+        words: int,
+        width: int,
+        dropout: float = 0.1,
+        eps: float = 1e-5,
+        std: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
+        slot_std, cell_std = std or 2 * (weight_std(width),)
         self.slot = nn.Embedding(slots, width)
-        self.cell = CellPlaces(side, width, 1)
+        self.cell = CellPlaces(side, width, 1, cell_std)
         self.norm = nn.LayerNorm(width, eps)
         self.words = Places(words, width, dropout)
-        initialise(self.slot, width)
+        nn.init.normal_(self.slot.weight, std=slot_std)
 
     def forward(self, frames: Stream, slots: Int[Tensor, "batch frame"], lines: Stream) -> Stream:
         """[batch, frame · (1 + cell) + line · word, channel]; ``slots``: the place in time that each frame is told.

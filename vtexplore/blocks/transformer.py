@@ -118,14 +118,19 @@ class Encoder(nn.Module):
         return last
 
 
-def initialise(module: nn.Module, width: int = 768) -> None:
-    """BERT's initial weights: normal with a deviation of 0.02 at its width of 768, biases 0.
+def weight_std(width: int) -> float:
+    """The deviation of initial weights: BERT's 0.02 at its width of 768.
 
     A narrower model gets larger ones, so that what a layer hands on keeps its size; with 0.02 at a width of
     128 all attention starts flat, and learning starts late.
     """
+    return 0.02 * (768 / width) ** 0.5
+
+
+def initialise(module: nn.Module, width: int = 768) -> None:
+    """BERT's initial weights: normal, as ``weight_std`` says, biases 0."""
     if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02 * (768 / width) ** 0.5)
+        nn.init.normal_(module.weight, std=weight_std(width))
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
 

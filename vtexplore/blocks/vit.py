@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vtexplore.blocks.tap import Tap, attend
+from vtexplore.blocks.transformer import weight_std
 from vtexplore.errors import ConfigError
 from vtexplore.types import Batch, Stream, Tokens, TokensOfBatch
 
@@ -198,7 +199,7 @@ class ViT(nn.Module):
         self.norm = nn.LayerNorm(c.width, c.eps)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02 * (768 / c.width) ** 0.5)
+                nn.init.trunc_normal_(module.weight, std=weight_std(c.width))
                 nn.init.zeros_(module.bias)
 
     def embed(self, pixels: Float[Tensor, "batch frame rgb height width"]) -> Float[Tensor, "batch token channel"]:

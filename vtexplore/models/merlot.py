@@ -60,6 +60,8 @@ class Config:
     eps: float = 1e-5
     cell_places: int = 64  # on a side
     frame_places: int = 1024
+    place_std: tuple[float, float] | None = None  # of places in time and in a frame, as drawn; None: as all weights
+    alike: bool = False  # tokens first look at their like
     first_unknown: int = 16
     known_below: int = 64
     mask_rate: float = 0.2
@@ -79,10 +81,10 @@ class MERLOT(nn.Module):
         self.frames = FrameEncoder(c.stem.out_width, width, c.frame_depth, c.heads, c.inner, c.cell_places, c.eps)
         self.word = nn.Embedding(self.ids.size, width)
         self.line, words = c.inputs.max_words, (c.inputs.max_lines + 1) * c.inputs.max_words
-        self.enter = FramesAndLines(c.frame_places, c.cell_places, words, width, c.dropout, c.eps)
+        self.enter = FramesAndLines(c.frame_places, c.cell_places, words, width, c.dropout, c.eps, c.place_std)
         self.alone = Places(words, width, c.dropout)
         initialise(self.word, width)
-        self.fusion = PreNorm(c.depth, width, c.heads, c.inner, c.eps)
+        self.fusion = PreNorm(c.depth, width, c.heads, c.inner, c.eps, c.alike)
         self.word_head = MaskedWords(width, self.ids.size, c.eps, tied=self.word)
         self.frame_contrast, self.line_contrast = Contrast(width, c.eps), Contrast(width, c.eps)
         self.frame_head, self.line_head = RelationHead(width, eps=c.eps), RelationHead(width, eps=c.eps)
@@ -200,7 +202,7 @@ MINI = Config(
     inputs=Inputs(frames=4, sampling="middle", size_px=96, max_words=24, vocabulary="world", max_lines=8),
     words=None, first_word=5, stem=ViTConfig(size_px=96, width=128, depth=6, heads=4, inner=384, std=0.5),
     width=128, frame_depth=1, depth=3, heads=4, inner=512, dropout=0.0, cell_places=6, frame_places=32,
-    known_below=16, mask_rate=0.3,
+    place_std=(1.0, 0.3), alike=True, known_below=16, mask_rate=0.3,
 )  # fmt: skip
 
 FAMILY = Family(

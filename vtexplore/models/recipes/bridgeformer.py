@@ -30,6 +30,9 @@ PRETRAINING = Pretraining(
         "verbs, warm restart": Stage(
             900, 6e-4, 64, slow=SLOW, settings={"nouns": 0.3}, spotlight=0.2, one_voice=True, bf16=True
         ),
+        "verbs, second warm restart": Stage(
+            1500, 6e-4, 64, slow=SLOW, settings={"nouns": 0.2}, spotlight=0.1, one_voice=True, bf16=True
+        ),
     },
     group=1,
     drop=0.0,
@@ -41,10 +44,10 @@ PRETRAINING = Pretraining(
         "pictures (from ImageNet's)",
         "captions of a batch are all one annotator's, or else how a thing is said tells answers of a batch apart (web "
         "text)",
-        "in seven of ten steps with single objects, half of those of the next stage and a fifth of the last, only "
-        "patches that hold an object are seen (all)",
+        "in seven of ten steps with single objects, half of those of the next stage, a fifth and a tenth of the last "
+        "two, only patches that hold an object are seen (all)",
         "frames at fixed times (at random ones)",
-        "three in ten questions of the last two stages ask for nouns, or they are forgotten (none)",
+        "three in ten questions of the last stages ask for nouns, in the end two, or they are forgotten (none)",
         "a verb phrase holds the direction, colour or place that goes with the verb: without them, slides could be "
         "told apart by the words that are left (single verbs)",
         "batches of 128 and 64 (2,048 and 800)",

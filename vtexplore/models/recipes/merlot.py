@@ -21,24 +21,21 @@ SLOW = (*FROZEN, ("frames.", 0.1))
 PRETRAINING = Pretraining(
     stages={
         "single objects": Stage(
-            1800, 1.2e-3, 32, slow=AS_DRAWN, pool=2_500, settings={"mask_rate": 0.5},
-            scenes={"objects": 1, "form": "one"}, spotlight=1.0, bf16=True,
-        ),
-        "clips": Stage(
-            2500, 1.2e-3, 32, slow=SLOW, pool=2_500, settings={"mask_rate": 0.4}, spotlight=0.7, scripts=0.2,
-            lengths=(4,), drift_s=0.3, bf16=True,
-        ),
-        "single objects, once more": Stage(
-            2500, 1.2e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=8_000, settings={"mask_rate": 0.5},
-            scenes={"objects": 1, "form": ("one", "same")}, spotlight=1.0, bf16=True,
-        ),
-        "what moves": Stage(
-            1500, 1.2e-3, 64, weight={"relations": 0.1}, slow=SLOW, pool=6_000,
+            2000, 1.2e-3, 64, weight={"relations": 0.1}, slow=AS_DRAWN, pool=6_000,
             settings={"mask_rate": 0.6, "shuffle_rate": 0.0, "pack_rate": 0.0},
             scenes={"objects": 1, "form": "one"}, spotlight=1.0, bf16=True,
         ),
+        "single objects, untold": Stage(
+            1500, 1.5e-3, 64, weight={"relations": 3.0, "pairs": 0.1}, slow=SLOW, pool=6_000,
+            settings={"mask_rate": 0.0, "shuffle_rate": 1.0, "pack_rate": 0.0},
+            scenes={"objects": 1, "form": "one"}, spotlight=1.0, bf16=True,
+        ),
+        "clips": Stage(
+            2500, 1.2e-3, 64, weight={"relations": 3.0}, slow=SLOW, pool=7_000,
+            settings={"mask_rate": 0.3, "shuffle_rate": 0.7, "pack_rate": 0.25}, spotlight=0.6, bf16=True,
+        ),
         "scripts": Stage(
-            2000, 1e-3, 32, weight={"relations": 2.0}, slow=SLOW, pool=3_000, scripts=0.6, lengths=(2, 4, 5),
+            2000, 1e-3, 32, weight={"relations": 3.0}, slow=SLOW, pool=3_000, scripts=0.4, lengths=(2, 4, 5),
             drift_s=0.4, bf16=True,
         ),
     },
