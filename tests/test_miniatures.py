@@ -30,7 +30,7 @@ from vtexplore.world.vocabulary import PATH as VOCABULARY
 SHIPPED = [name for name in registry.names() if registry.shipped(name)]
 SHARED = [kind for kind in PARTS if (find("miniatures/shared") / f"{kind}.safetensors").is_file()]
 # Strict: whoever trains one of these must take it from its list.
-NOT_TRAINED = {"merlot"}
+NOT_TRAINED: set[str] = set()
 NOT_SHARED: set[str] = set()
 OUTDATED: set[str] = set()  # a part was made again since, so that they cannot be loaded: to be trained again
 
