@@ -58,11 +58,20 @@ class ApartAttention(nn.Module):
         return self.proj(heard.flatten(3).flatten(1, 2))
 
 
+def look_at_like(module: nn.Module) -> None:
+    """Keys of an attention begin as what is asked, so that each token first looks at its like: those of its frame, say.
+
+    After Trockman and Kolter (arXiv 2305.09828), who saw it in transformers that had learned for long.
+    """
+    if isinstance(module, ApartAttention):
+        query, key, _ = module.qkv.weight.data.chunk(3)
+        key.mul_(ELSE).add_(query)
+
+
 class PreNorm(nn.Module):
     """``depth`` layers and a last norm.
 
-    ``alike``: keys begin as what is asked, so that each token first looks at its like, those of its frame, say. After
-    Trockman and Kolter (arXiv 2305.09828), who found this in transformers that had learned for long.
+    ``alike``: each token first looks at its like, see ``look_at_like``.
     """
 
     def __init__(self, depth: int, width: int, heads: int, inner: int, eps: float = 1e-5, alike: bool = False) -> None:
@@ -70,9 +79,8 @@ class PreNorm(nn.Module):
         self.layers = nn.ModuleList(Block(width, heads, inner, eps, attention=ApartAttention) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps)
         self.apply(partial(initialise, width=width))
-        for block in self.layers if alike else ():
-            query, key, _ = block.attention.qkv.weight.data.chunk(3)
-            key.mul_(ELSE).add_(query)
+        if alike:
+            self.apply(look_at_like)
 
     def forward(self, stream: Stream, parts: int = 1) -> Stream:
         """[batch, token, channel] to the same; ``parts``: equal parts of the sequence that do not see each other."""
