@@ -121,7 +121,8 @@ def test_intervals_are_over_clips_not_items() -> None:
 
 @pytest.mark.slow
 def test_processes_share_the_parts_and_find_the_same() -> None:
-    name = next(n for n in registry.names() if registry.shipped(n))
+    shipped = (n for n in registry.names() if registry.shipped(n))
+    name = min(shipped, key=lambda n: int(registry.card(n)["parameters"]))
     parts = ("words", "matching", "grounding")
     alone, shared = (evaluate(name, n=8, seed=3, parts=parts, quiet=True, processes=p) for p in (1, 2))
     assert alone.to_dict() == shared.to_dict()
