@@ -29,6 +29,9 @@ have hundreds or thousands of rows as it is; 35, 31, 27, 27, 27, 29 ms a clip we
 time, all heads asked (8 at a time: 17 in the backbone, 7 in the cross-modal transformer, 1 in the heads). What
 reorder's way leaves out is the last layer but for the text's [CLS] (3 of the 7 ms) and the heads for words and codes.
 On a GPU, where a small forward is mostly waiting, it was not measured.
+
+MERLOT encodes frames once and still misses its goal of 10: 6.4, since frames and words meet in all layers of its joint
+transformer, which is asked anew for each order. HERO gains 1.3 of 3: its windows are encoded anew for each order.
 """
 
 from __future__ import annotations
