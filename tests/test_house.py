@@ -254,7 +254,7 @@ def test_no_file_names_a_machine() -> None:
         r"(?:(?<![\w./:}>-])|(?<=file://))/(?:home|Users|root|work|farm)/\w"
         r"|\b[A-Z]:\\Users\\"
         r"|/(?:tmp)/ipykernel"
-        r"|\b(?:pypi|npmjs)\.(?:org)\b|pythonhosted\.|download\.pytorch\.|deb\.debian\."
+        r"|\b(?:pypi|npmjs)\.(?:org)\b|python(?:hosted)\.|download\.(?:pytorch)\.|deb\.(?:debian)\."
     )
     guilty = []
     for path in tracked():
