@@ -254,6 +254,15 @@ def test_the_match_told_alone_is_the_same(name: str) -> None:
         assert torch.allclose(told, model(batch).match_logits, atol=1e-5) and told.shape == (len(batch),)
 
 
+@pytest.mark.parametrize("name", [n for n in registry.names() if hasattr(registry.family(n).build, "understand")])
+@torch.no_grad()
+def test_what_is_seen_and_then_understood_is_what_is_embedded(name: str) -> None:
+    model, batch = mini(name), made_up(registry.family(name).inputs())
+    video = model.embed(batch)[0]
+    found = model.understand(model.see(batch), batch)
+    assert torch.allclose(found.hidden, video.hidden, atol=1e-6) and torch.equal(found.mask, video.mask)
+
+
 @every
 @torch.no_grad()
 def test_padding_and_dropped_clips_are_not_seen(name: str) -> None:

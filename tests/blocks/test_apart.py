@@ -56,6 +56,21 @@ def test_what_is_shown_to_the_tap_says_who_met_whom() -> None:
 
 
 @torch.no_grad()
+def test_some_tokens_alone_hear_what_they_hear_among_all() -> None:
+    torch.manual_seed(0)
+    ear, model, x = Ear(), name_taps(PreNorm(2, 16, 4, 32)), torch.randn(2, 12, 16)
+    mask = torch.rand(2, 12) < 0.7
+    mask[:, 0] = True
+    whole = model(stream(x, mask)).hidden
+    with listening(ear):
+        some = model(stream(x, mask), only=[9, 0, 4])
+    assert torch.allclose(some.hidden, whole[:, [9, 0, 4]], atol=1e-6) and torch.equal(some.mask, mask[:, [9, 0, 4]])
+    assert [tuple(call.weights().shape[2:]) for call in ear.calls] == [(12, 12), (3, 12)]
+    named = [tokens.labels for tokens in (stream(x).tokens()[0], some.tokens()[0])]
+    assert named[1] == tuple(named[0][i] for i in (9, 0, 4))
+
+
+@torch.no_grad()
 def test_alike_means_that_a_token_first_looks_at_its_like() -> None:
     torch.manual_seed(0)
     kind = torch.arange(2).repeat_interleave(8)

@@ -46,12 +46,12 @@ def seeded(seed: int = 0) -> torch.Generator:
 def test_a_line_changes_its_own_frames_before_time_is_seen(model: Any, told: Batch) -> None:
     """Six moments of 2/3 s: the first line holds two, the second three; the other clip's line the middle three."""
     video = model.see(told)
-    bare, bound = model.bind(video, None), model.bind(video, model.hear(told, video))
+    bare, bound = model.bind(video, None), model.bind(video, Lines.spoken(model.words, told, video.mask))
     assert (bare != bound).any(2).tolist() == [[1, 1, 0, 1, 1, 1], [0, 1, 1, 1, 0, 0]]
     other = replace(
         told, speech=subtitles((SAID[0][:1] + (Speech(2.0, 4.0, "the blue star grows"),), SAID[1]), model.inputs)
     )
-    again = model.bind(video, model.hear(other, video))
+    again = model.bind(video, Lines.spoken(model.words, other, video.mask))
     moved = (again - bound).abs().amax(2) > 1e-6
     assert moved.tolist() == [[0, 0, 0, 1, 1, 1], [0] * 6]
     seen, seen_again = (model.watch(video, x) for x in (bound, again))
@@ -84,7 +84,7 @@ def test_lines_that_are_not_there_change_nothing(model: Any, told: Batch) -> Non
 @torch.no_grad()
 def test_a_line_without_frames_is_a_query(model: Any, told: Batch) -> None:
     video = model.see(told)
-    lines = model.hear(told, video)
+    lines = Lines.spoken(model.words, told, video.mask)
     gone = replace(lines, there=torch.zeros_like(lines.there))
     words = model.local(video, gone)[1]
     real = lines.words.mask
@@ -102,7 +102,7 @@ def test_moved_frames_stand_elsewhere(model: Any, told: Batch) -> None:
 @torch.no_grad()
 def test_a_hidden_frame_is_hidden_at_both_clocks(model: Any, told: Batch) -> None:
     video = model.see(told)
-    lines, gone = model.hear(told, video), torch.zeros(2, 6, dtype=torch.bool)
+    lines, gone = Lines.spoken(model.words, told, video.mask), torch.zeros(2, 6, dtype=torch.bool)
     gone[0, 0] = True
     other = video.with_hidden(video.hidden.clone())
     other.hidden[0, 0] += torch.arange(128.0)
@@ -125,7 +125,7 @@ def test_a_line_is_not_heard_while_it_is_looked_for(model: Any, told: Batch, mon
     monkeypatch.setattr(model, "watch", lambda video, bound: seen.append(bound) or watch(video, bound))
     video = model.see(told)
     with torch.no_grad():
-        model.lost_lines(video, model.hear(told, video), seeded())
+        model.lost_lines(video, Lines.spoken(model.words, told, video.mask), seeded())
         assert torch.allclose(seen[0], model.bind(video, None), atol=1e-6)
 
 
@@ -146,7 +146,7 @@ def test_dropped_clips_have_nothing_to_hide(model: Any, told: Batch) -> None:
     hidden = replace(told, video_mask=torch.tensor([False, True]))
     video = model.see(hidden)
     assert not video.hidden[0].any() and not masked_frames.draw(video.mask, 0.9, seeded())[0].any()
-    lines = model.hear(hidden, video)
+    lines = Lines.spoken(model.words, hidden, video.mask)
     assert not lines.there[0].any() and lines.there[1].any()
 
 

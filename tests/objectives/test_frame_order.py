@@ -3,6 +3,7 @@
 import torch
 
 from vtexplore.objectives import frame_order
+from vtexplore.types import Stream, Tokens
 
 MAY = torch.ones(400, 10, dtype=torch.bool)
 
@@ -40,6 +41,17 @@ def test_a_target_is_where_the_frame_came_from() -> None:
     logits = 20 * torch.nn.functional.one_hot(order, 6).float()
     assert frame_order.loss(logits, asked) < 1e-6 < 1 < frame_order.loss(logits.flip(1), asked)
     assert frame_order.loss(logits, torch.full((1, 4), -1)) == 0
+
+
+def test_frames_that_open_a_stream_move_with_all_their_tokens_and_what_follows_stays() -> None:
+    hidden = torch.arange(2 * 7.0).view(2, 7, 1)  # two clips: three frames of two tokens, and one token more
+    mask = torch.tensor([[True] * 7, [True, False] * 3 + [True]])
+    stream = Stream(hidden, mask, lambda: [Tokens.make(list("aabbccd"), [{"video"}] * 7)] * 2)
+    moved = frame_order.move_in(stream, torch.tensor([[1, 2, 0], [0, 2, 1]]), 2)
+    assert moved.hidden.flatten(1).tolist() == [[2, 3, 4, 5, 0, 1, 6], [7, 8, 11, 12, 9, 10, 13]]
+    assert torch.equal(moved.mask, mask) and moved.tokens()[0].labels == tuple("aabbccd")
+    of_one = frame_order.move_in(stream[:].take(torch.tensor([0])), torch.tensor([[0, 1, 2], [2, 1, 0]]), 2)
+    assert of_one.hidden.flatten(1).tolist() == [[0, 1, 2, 3, 4, 5, 6], [4, 5, 2, 3, 0, 1, 6]]
 
 
 def test_the_generator_decides() -> None:

@@ -14,12 +14,12 @@ from hypothesis.extra.numpy import arrays
 from toy_order import FALLS, RISES, Blind, Framewise, Judge, stairs, story_words
 
 from vtexplore import registry
-from vtexplore.data.prepare import prepare
+from vtexplore.data.prepare import prepare, subtitles
 from vtexplore.errors import ConfigError, Unsupported
 from vtexplore.probes._moves import ONCE, Once, _at_input, _tubes_moved, move, tube
 from vtexplore.probes._orders import all_orders, differences, dose, kendall, middle_p, orders_of, rank_p
 from vtexplore.probes.reorder import CONTROLS, ReorderResult, reorder
-from vtexplore.types import Batch, Output
+from vtexplore.types import Batch, Output, Speech
 from vtexplore.world import sample_scene
 
 
@@ -209,6 +209,36 @@ def test_whole_tubelets_move_with_what_is_inside() -> None:
     assert np.allclose(_at_input(model, batch, 2).scores(rows), inside, atol=1e-5)
     assert np.ptp(inside) > 1e-5
     assert move(model, batch, "tubelets").units == 2 and move(model, batch, "frames").units == 4
+
+
+EARLY = [name for name in registry.names() if hasattr(registry.family(name).build, "understand")]
+
+
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("name", EARLY)
+def test_what_is_seen_before_it_is_understood_is_seen_once(name: str, said: bool) -> None:
+    """All orders of stretches that a model sees one by one and understands together, as one forward each has them."""
+    torch.manual_seed(0)
+    model = ready(registry.build(name))
+    clip = sample_scene(3, form="then").clip()
+    batch = prepare([clip, clip], [clip.caption or "", "a red circle spins"], model.inputs)
+    if said:
+        lines = [Speech(0.0, 1.7, "a red circle spins"), Speech(1.0, 4.0, "the blue star slides left")]
+        batch = replace(batch, speech=subtitles([lines, lines], model.inputs))
+    each, _ = tube(model, batch)
+    batch = replace(batch, video=batch.video[:, : 4 * each], times_s=batch.times_s[:, : 4 * each])
+    looks: list[int] = []
+    hook = model.eyes.register_forward_hook(lambda _, given, out: looks.append(len(given[0])))
+    moving = move(model, batch, "tubelets")
+    scores = moving.scores(all_orders(4))
+    hook.remove()
+    assert moving.how == ONCE and sum(looks) < 10
+    for row, found in zip(all_orders(4)[::5], scores[::5], strict=True):
+        frames = torch.from_numpy((row[:, None] * each + np.arange(each)).ravel())
+        with torch.inference_mode():
+            there = model(replace(batch, video=batch.video[:, frames])).match_logits
+        assert np.allclose(found, there, atol=1e-5)
+    assert np.ptp(scores, axis=0).min() > 1e-4
 
 
 # ── every family ──────────────────────────────────────────────────────────────────────────────────

@@ -7,8 +7,10 @@ the same kind of layer: a norm before each branch, and one after the last layer.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -36,8 +38,7 @@ class ApartAttention(nn.Module):
         """What each token hears."""
         q, k, v = (heads_of(x, self.heads) for x in self.qkv(stream.hidden).chunk(3, dim=-1))
         if parts == 1:
-            heard = attend(self.tap, q, k, v, queries=stream.tokens, keys=stream.tokens, mask=stream.mask)
-            return self.proj(heard.transpose(1, 2).flatten(2))
+            return self._heard(stream, stream, q, k, v)
 
         def by_part(x: Tensor) -> Tensor:  # [batch, part · head, token, channel]
             return x.unflatten(2, (parts, -1)).transpose(1, 2).flatten(1, 2)
@@ -56,6 +57,17 @@ class ApartAttention(nn.Module):
         )
         heard = heard.unflatten(1, (parts, self.heads)).transpose(2, 3)  # [batch, part, token, head, channel]
         return self.proj(heard.flatten(3).flatten(1, 2))
+
+    def ask(self, asking: Stream, stream: Stream) -> Float[Tensor, "batch query channel"]:
+        """What each token of ``asking``, some of ``stream``, hears of all of it."""
+        width = stream.hidden.shape[-1]
+        q = F.linear(asking.hidden, self.qkv.weight[:width], self.qkv.bias[:width])
+        k, v = F.linear(stream.hidden, self.qkv.weight[width:], self.qkv.bias[width:]).chunk(2, dim=-1)
+        return self._heard(asking, stream, *(heads_of(x, self.heads) for x in (q, k, v)))
+
+    def _heard(self, asking: Stream, stream: Stream, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        heard = attend(self.tap, q, k, v, queries=asking.tokens, keys=stream.tokens, mask=stream.mask)
+        return self.proj(heard.transpose(1, 2).flatten(2))
 
 
 def look_at_like(module: nn.Module) -> None:
@@ -82,10 +94,18 @@ class PreNorm(nn.Module):
         if alike:
             self.apply(look_at_like)
 
-    def forward(self, stream: Stream, parts: int = 1) -> Stream:
-        """[batch, token, channel] to the same; ``parts``: equal parts of the sequence that do not see each other."""
-        for layer in self.layers:
+    def forward(self, stream: Stream, parts: int = 1, only: list[int] | None = None) -> Stream:
+        """[batch, token, channel] to the same; ``parts``: equal parts of the sequence that do not see each other.
+
+        ``only``: some positions after the last layer, which saves the others; they see the whole sequence.
+        """
+        whole = self.layers if only is None else self.layers[:-1]
+        for layer in whole:
             stream = layer(stream, parts)
+        if only is not None:
+            last: Any = self.layers[-1]
+            normed = stream.with_hidden(last.norm1(stream.hidden))
+            stream = last.after(stream[only], last.attention.ask(normed[only], normed))
         return stream.with_hidden(self.norm(stream.hidden))
 
 

@@ -5,6 +5,7 @@ A frame belongs to a line if its middle lies in the time in which the line is sa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from vtexplore.types import Stream, Tokens, TokensOfBatch
+from vtexplore.types import Batch, Stream, Tokens, TokensOfBatch
 
 
 def members(
@@ -54,6 +55,17 @@ class Lines:
         slots = max(1, int(member.sum(2).max()))
         place = (~member).to(torch.uint8).argsort(dim=2, stable=True)[..., :slots]
         return Lines(words, place, member.gather(2, place))
+
+    @staticmethod
+    def spoken(read: Callable[[Batch], Stream], batch: Batch, mask: Bool[Tensor, "batch frame"]) -> Lines | None:
+        """What is said in the videos of a batch, each line with its frames, once its words are ``read``.
+
+        None: nothing is said.
+        """
+        if batch.speech is None:
+            return None
+        times_s = batch.times_s.reshape(*mask.shape, -1).mean(2)
+        return Lines.of(read(batch.speech.flat()), members(batch.speech.spans_s, times_s, mask))
 
     def gather(self, frames: Shaped[Tensor, "batch frame channel"]) -> Shaped[Tensor, "line_ slot channel"]:
         """The frames of each line, [batch · line, slot, channel]; zero in empty slots."""

@@ -177,8 +177,11 @@ class Block(nn.Module):
 
     def forward(self, stream: Stream, frames: int = 1) -> Stream:
         """[batch, token, channel] to the same."""
-        x = stream.hidden
-        x = x + self.attention(stream.with_hidden(self.norm1(x)), frames)
+        return self.after(stream, self.attention(stream.with_hidden(self.norm1(stream.hidden)), frames))
+
+    def after(self, stream: Stream, heard: Float[Tensor, "batch token channel"]) -> Stream:
+        """What becomes of tokens that heard this."""
+        x = stream.hidden + heard
         x = x + self.mlp(self.norm2(x))
         return self.attention.tap.see(stream.with_hidden(x))
 

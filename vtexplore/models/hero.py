@@ -30,7 +30,7 @@ from vtexplore.blocks.frame_features import FrameEmbeddings, Hidden, Places, Pro
 from vtexplore.blocks.frame_heads import FeatureHead, OrderHead, QueryPooling, SpanHead, Unasked
 from vtexplore.blocks.heads import MaskedWords, pick
 from vtexplore.blocks.hero_names import NAMES
-from vtexplore.blocks.lines import Lines, members
+from vtexplore.blocks.lines import Lines
 from vtexplore.blocks.s3d import KINETICS, S3DConfig
 from vtexplore.blocks.transformer import Encoder
 from vtexplore.objectives import frame_order, masked_frames, masked_words, moments
@@ -55,7 +55,6 @@ class Config:
     word_places: int = 514
     frame_places: tuple[int, int, int] = (100, 514, 100)  # in a line, in a video, where one may belong
     kind: int = 1  # the token type of everything
-    eps: float = 1e-12
     unasked: bool = True  # carry what the published file holds and nothing asks
     word_rate: float = 0.15
     frame_rate: float = 0.15
@@ -77,11 +76,11 @@ class HERO(nn.Module):
         self.eyes = ClipFeatures(c.s3d, c.window) if c.s3d else None
         self.words = WordEmbeddings(self.ids.size, c.word_places, width, 2, c.dropout, 1e-5, c.kind, False)
         self.frames = FrameEmbeddings(c.features, c.frame_places[0], width, c.dropout)
-        self.fusion = Encoder(c.depths[0], width, c.heads, c.inner, c.dropout, c.eps)
+        self.fusion = Encoder(c.depths[0], width, c.heads, c.inner, c.dropout)
         self.hide, self.skip = Hidden(c.features), Project(c.features, width, c.dropout)
         self.places = Places(c.frame_places[1], width, c.dropout)
-        self.temporal = Encoder(c.depths[1], width, c.heads, c.inner, c.dropout, c.eps)
-        self.query = QueryPooling(c.word_places, width, c.heads, c.dropout, c.eps)
+        self.temporal = Encoder(c.depths[1], width, c.heads, c.inner, c.dropout)
+        self.query = QueryPooling(c.word_places, width, c.heads, c.dropout)
         self.word_head = MaskedWords(width, self.ids.size, 1e-5, tied=self.words.word)
         self.feature_head = FeatureHead(width, c.features)
         self.order_head, self.span_head = OrderHead(width, c.frame_places[2]), SpanHead(width)
@@ -93,13 +92,6 @@ class HERO(nn.Module):
         features = batch.video if self.eyes is None else self.eyes(batch.video)
         mask = batch.sees(self.grid(batch))
         return Stream(features * mask[..., None], mask, moment_tokens(batch, features.shape[1], end=False))
-
-    def hear(self, batch: Batch, video: Stream) -> Lines | None:
-        """What is said in the videos, each line with its frames; None: nothing."""
-        if batch.speech is None:
-            return None
-        times_s = batch.times_s.reshape(*video.mask.shape, -1).mean(2)
-        return Lines.of(self.words(batch.speech.flat()), members(batch.speech.spans_s, times_s, video.mask))
 
     def local(self, video: Stream, lines: Lines, gone: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Frames and words, each [batch · line, …, channel]; features of those ``gone`` [batch, frame] are hidden."""
@@ -120,9 +112,12 @@ class HERO(nn.Module):
 
     def embed(self, batch: Batch) -> tuple[Stream, Stream]:
         """Video [batch, frame, feature + channel], as it looks and as it is understood; text [batch, word, channel]."""
-        video = self.see(batch)
-        seen = self.watch(video, self.bind(video, self.hear(batch, video)))
-        return video.with_hidden(torch.cat([video.hidden, seen], dim=-1)), self.text(batch)
+        return self.understand(self.see(batch), batch), self.text(batch)
+
+    def understand(self, video: Stream, batch: Batch) -> Stream:
+        """Frames as they look, and beside that as they are understood: in what is said in them, and in their time."""
+        seen = self.watch(video, self.bind(video, Lines.spoken(self.words, batch, video.mask)))
+        return video.with_hidden(torch.cat([video.hidden, seen], dim=-1))
 
     def text(self, batch: Batch) -> Stream:
         """The embeddings of a batch's words."""
@@ -148,16 +143,20 @@ class HERO(nn.Module):
             span_logits=self.span_head(query, seen, video.mask),  # [batch, frame, 2]
         )
 
+    def matches(self, video: Stream, text: Stream, batch: Batch) -> Tensor:
+        """The match alone [batch]: frames, as they are understood, beside the query."""
+        return moments.of_own(self.query(self.fusion(text)), video.hidden[..., self.config.features :], video.mask)
+
     def reorder(self, batch: Batch, order: Tensor, video: Stream | None = None) -> Output:
         """Where bound frames belong that came to ``order`` [order, frame], of one clip or each; ``video``: embedded."""
         video = self.see(batch) if video is None else video.with_hidden(video.hidden[..., : self.config.features])
-        moved = frame_order.move(self.bind(video, self.hear(batch, video)), order)
+        moved = frame_order.move(self.bind(video, Lines.spoken(self.words, batch, video.mask)), order)
         return Output(order_logits=self.order_head(self.watch(video.take(frame_order.whose(len(batch), order)), moved)))
 
     def loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Hidden words, hidden frames, frames that changed places, lines that look for their moment and video."""
         c, video, said = self.config, self.see(batch), batch if batch.speech is None else batch.speech.flat()
-        heard = self.hear(batch, video)
+        heard = Lines.spoken(self.words, batch, video.mask)
         lines = Lines.of(self.text(batch), video.mask[:, None]) if heard is None else heard
         gone = masked_frames.draw(video.mask, c.frame_rate, generator)
         guessed = self.feature_head(self.watch(video, self.bind(video, lines, gone)))

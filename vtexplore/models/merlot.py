@@ -112,11 +112,18 @@ class MERLOT(nn.Module):
     def fuse(self, video: Stream, slots: Tensor, lines: Stream) -> tuple[Tensor, Tensor, Tensor]:
         """The joint transformer: frames [batch, frame, channel], lines [batch, line, channel], and all their words.
 
-        ``slots`` [batch, frame]: the places that the frames are told. Frames and lines are read off their first token.
+        ``slots`` [batch, frame]: the places that frames are told. Frames and lines are read off their first token.
         """
         joint = self.fusion(self.enter(video, slots, lines)).hidden
         words = joint[:, len(video) :]
         return joint[:, : len(video)].unflatten(1, (slots.shape[1], -1))[:, :, 0], words[:, :: self.line], words
+
+    def beside(self, video: Stream, text: Stream, batch: Batch) -> tuple[Stream, Tensor, Stream]:
+        """What ``fuse`` reads: frames, their places [batch, frame], and what is said, the text as the last line."""
+        frames, rows, columns = self.grid(batch)
+        slots = torch.arange(frames, device=video.mask.device).expand(len(video.mask), -1)
+        split = frames * (1 + rows * columns)
+        return video[:split], slots, video[split:] + text
 
     def grid(self, batch: Batch) -> tuple[int, int, int]:
         """Frames that are shown, rows and columns of their pooled cells."""
@@ -129,37 +136,29 @@ class MERLOT(nn.Module):
 
     def read(self, video: Stream, text: Stream, batch: Batch, told: Tensor | None = None) -> Output:
         """What the heads say of videos and texts embedded before; ``told``: places of frames that are not their own."""
-        frames, rows, columns = self.grid(batch)
-        slots = torch.arange(frames, device=video.mask.device).expand(len(video.mask), -1) if told is None else told
-        split = frames * (1 + rows * columns)
-        all_lines = video[split:] + in_rows(text, len(text.mask), self.line)
-        seen, lines, words = self.fuse(video[:split], slots, all_lines)
+        shown, slots, said = self.beside(video, text, batch)
+        seen, lines, words = self.fuse(shown, slots if told is None else told, said)
         relations = self.line_head(lines, seen)
         return Output(
-            word_logits=self.word_head(words[:, -self.line :][:, : len(text)]),  # [batch, word, vocabulary]
+            word_logits=self.word_head(words[:, -len(text) :]),  # [batch, word, vocabulary]
             match_logits=reordering.in_one_video(relations[:, -1]).mean(1),  # [batch]; the text is the last line
             relation_logits=self.frame_head(seen, seen),  # [batch, frame, frame, 4]
             line_logits=relations,  # [batch, line, frame, 4]
         )
 
+    def matches(self, video: Stream, text: Stream, batch: Batch) -> Tensor:
+        """The match alone [batch]: after the last layer, only what frames and the text are read off is asked for."""
+        shown, slots, said = self.beside(video, text, batch)
+        first = [*range(0, len(shown), len(shown) // slots.shape[1]), len(shown) + len(said) - len(text)]
+        heads = self.fusion(self.enter(shown, slots, said), only=first).hidden
+        return reordering.in_one_video(self.line_head(heads[:, -1:], heads[:, :-1])[:, 0]).mean(1)
+
     def reorder(self, batch: Batch, order: Tensor, video: Stream | None = None) -> Output:
-        """The same of frames of whose places nobody tells: ``order`` [order, frame], all of one clip or one of each.
-
-        ``video``: the clips as embedded before.
-        """
-        whose, count = frame_order.whose(len(batch), order), order.shape[1]
-        embedded = self.embed(batch) if video is None else (video, self.text(batch))
-        video, text = (stream.take(whose) for stream in embedded)
-        split = count * (1 + self.grid(batch)[1] ** 2)
-
-        def moved(x: Tensor) -> Tensor:
-            return torch.cat(
-                [frame_order.move(x[:, :split].unflatten(1, (count, -1)), order).flatten(1, 2), x[:, split:]], 1
-            )
-
-        nowhere = self.config.first_unknown + torch.arange(count, device=order.device)
-        elsewhere = Stream(moved(video.hidden), moved(video.mask), video.tokens)
-        return self.read(elsewhere, text, batch, nowhere.expand_as(order))
+        """The same of frames whose places nobody tells: ``order`` [order, frame], of one clip or each; see ``read``."""
+        video, text = self.embed(batch) if video is None else (video, self.text(batch))
+        moved = frame_order.move_in(video, order, 1 + self.grid(batch)[1] ** 2)
+        nowhere = self.config.first_unknown + torch.arange(order.shape[1], device=order.device)
+        return self.read(moved, text.take(frame_order.whose(len(batch), order)), batch, nowhere.expand_as(order))
 
     def loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Frames and what is said over them, hidden words, and relations of frames whose places are not told."""

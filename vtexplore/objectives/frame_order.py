@@ -7,8 +7,9 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from vtexplore.objectives.masked_words import IGNORE, choose, loss
+from vtexplore.types import Stream
 
-__all__ = ["draw", "loss", "move", "targets", "whose"]
+__all__ = ["draw", "loss", "move", "move_in", "targets", "whose"]
 
 
 def draw(
@@ -33,6 +34,18 @@ def move(
 ) -> Shaped[Tensor, "order frame *channel"]:
     """Frames in other orders: at each place, the frame that an order names. See ``whose``."""
     return frames[whose(len(frames), order)[:, None], order]
+
+
+def move_in(stream: Stream, order: Int[Tensor, "order frame"], each: int) -> Stream:
+    """The same of frames of ``each`` tokens that open a stream; what follows stays, and so do the tokens' names."""
+    split = order.shape[1] * each
+    items = stream.take(whose(len(stream.mask), order))
+
+    def moved(x: Tensor) -> Tensor:
+        frames = move(x[:, :split].unflatten(1, (-1, each)), order)
+        return torch.cat([frames.flatten(1, 2), x[:, split:]], dim=1)
+
+    return Stream(moved(items.hidden), moved(items.mask), items.tokens)
 
 
 def whose(clips: int, order: Int[Tensor, "order frame"]) -> Int[Tensor, "order"]:

@@ -143,36 +143,54 @@ def matched(model: Any, batch: Batch) -> Tensor:
 
 @dataclass(frozen=True)
 class Once:
-    """One clip, embedded, and the texts beside it; ``slots`` are the positions of each stretch of time."""
+    """One clip, embedded, and the texts beside it; ``slots`` are the positions of each stretch of time.
+
+    ``early``: not as it is embedded in the end, but as its stretches are seen before the model ``understand``s them
+    together.
+    """
 
     model: Any
     batch: Batch
     video: Stream
     text: Stream
     slots: np.ndarray
+    early: bool = False
 
     @staticmethod
-    def of(model: Any, batch: Batch) -> Once | None:
+    def of(model: Any, batch: Batch, early: bool = False) -> Once | None:
         """None where a model does not embed videos and texts apart, or its tokens are of no one time each."""
-        if not apart(model):
+        if not apart(model) or (early and not hasattr(model, "understand")):
             return None
-        video = model.embed(batch.take([0]))[0]
+        video = _looked(model, batch.take([0]), early)
         slots = frames_of(video.tokens()[0])
         if not slots or len({len(at) for at in slots}) > 1:
             return None
-        return Once(model, batch, video, model.text(batch), np.stack(slots))
+        return Once(model, batch, video, model.text(batch), np.stack(slots), early)
 
     def moved(self, rows: np.ndarray) -> Tensor:
         """What stands at each stretch of time, in other orders: [order, token, channel]; all else stays."""
         return self.video.hidden[0][torch.from_numpy(moved_index(self.slots, len(self.video), rows))]
 
+    def ask(self, rows: np.ndarray) -> Tensor:
+        """Scores [order, text] of the clip in other orders."""
+        return self.read(self.moved(rows))
+
     def read(self, hidden: Tensor) -> Tensor:
         """Scores [order, text] of one embedded clip in several orders [order, token, channel]."""
         count, texts = len(hidden), len(self.batch)
         nothing = torch.zeros(count * texts, dtype=torch.long, device=hidden.device)
+        if self.early:
+            alone = _repeated(self.batch.take([0]), count)
+            hidden = self.model.understand(self.video.take(nothing[:count]).with_hidden(hidden), alone).hidden
         video = self.video.take(nothing).with_hidden(hidden.repeat_interleave(texts, dim=0))
         text = self.text.take(torch.arange(texts, device=hidden.device).repeat(count))
         return torch.as_tensor(matches(self.model, video, text, _repeated(self.batch, count))).view(count, texts)
+
+
+def _looked(model: Any, batch: Batch, early: bool) -> Stream:
+    """Videos as they are embedded, or ``early``, as each of their stretches is seen."""
+    found: Stream = model.see(batch) if early else model.embed(batch)[0]
+    return found
 
 
 def moved_index(slots: np.ndarray, length: int, rows: np.ndarray) -> np.ndarray:
@@ -201,10 +219,10 @@ def _at_input(model: Any, batch: Batch, each: int) -> Move:
         frames = (rows[:, :, None] * each + np.arange(each)).reshape(len(rows), -1)
         return batch.video[0][torch.from_numpy(frames)]
 
-    once = Once.of(model, batch)
-    if once is not None and _independent(once, units, shown):
-        kinds = _kinds(once.video.hidden[0][torch.from_numpy(once.slots)])
-        return Move(units, each, ONCE, lambda rows: once.read(once.moved(rows)), _at_once(READS, batch), kinds)
+    for once in (Once.of(model, batch), Once.of(model, batch, early=True)):
+        if once is not None and _independent(once, units, shown):
+            kinds = _kinds(once.video.hidden[0][torch.from_numpy(once.slots)])
+            return Move(units, each, ONCE, once.ask, _at_once(READS, batch), kinds)
 
     def ask(rows: np.ndarray) -> Tensor:
         return matched(model, _repeated(batch, len(rows), shown(rows))).view(len(rows), len(batch))
@@ -229,8 +247,7 @@ def _independent(once: Once, units: int, shown: Callable[[np.ndarray], Tensor]) 
         return False
     rows = np.stack([np.arange(units)[::-1], np.random.default_rng(0).permutation(units)])
     alone = once.batch.take([0, 0])
-    there = once.model.embed(replace(alone, video=shown(rows)))[0].hidden
-    return _same(there, once.moved(rows))
+    return _same(_looked(once.model, replace(alone, video=shown(rows)), once.early).hidden, once.moved(rows))
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
@@ -264,7 +281,7 @@ def _features(once: Once) -> Ask:
             f"What {getattr(once.model, 'name', 'this model')} makes of a frame holds its place in time already, so "
             "the two cannot be parted. Move what='frames'."
         )
-    return lambda rows: once.read(once.moved(rows))
+    return once.ask
 
 
 def _places(once: Once) -> Ask:

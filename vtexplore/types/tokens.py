@@ -150,8 +150,8 @@ class Stream:
 
         return Stream(self.hidden[items], self.mask[items], cache(tokens))
 
-    def __getitem__(self, positions: slice) -> Stream:
-        """A stretch of the sequence."""
+    def __getitem__(self, positions: slice | list[int]) -> Stream:
+        """A stretch of the sequence, or some of its positions."""
         tokens = cache(lambda: [t[positions] for t in self.tokens()])
         return Stream(self.hidden[:, positions], self.mask[:, positions], tokens)
 
