@@ -14,6 +14,7 @@ from vtexplore import registry
 from vtexplore.blocks.tap import Call, Tap, listening
 from vtexplore.data.text import encode
 from vtexplore.errors import ConfigError
+from vtexplore.probes._ask import ALONE, alone
 from vtexplore.record import record
 from vtexplore.types import Batch, Inputs, Stream
 
@@ -244,14 +245,16 @@ def test_videos_and_texts_embedded_apart_are_read_together(name: str) -> None:
             assert torch.allclose(getattr(apart, head), getattr(together, head), atol=1e-5), head
 
 
-@pytest.mark.parametrize("name", [n for n in registry.names() if hasattr(registry.family(n).build, "matches")])
-def test_the_match_told_alone_is_the_same(name: str) -> None:
-    """Who can tell it without the other heads tells the same, also of clips that are not there."""
+@pytest.mark.parametrize(
+    ("name", "head"), [(n, head) for n in registry.names() for head in ALONE if head in registry.family(n).heads]
+)
+def test_a_head_asked_alone_says_the_same(name: str, head: str) -> None:
+    """Who can tell of one head without the others tells the same, also of clips that are not there."""
     model, batch = mini(name), made_up(registry.family(name).inputs())
     batch = replace(batch, video_mask=torch.tensor([True, False, True]))
     with torch.no_grad():
-        told = model.matches(*model.embed(batch), batch)
-        assert torch.allclose(told, model(batch).match_logits, atol=1e-5) and told.shape == (len(batch),)
+        told, among = (getattr(out, head) for out in (alone(model, head, *model.embed(batch), batch), model(batch)))
+    assert told.shape == among.shape and torch.allclose(told, among, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [n for n in registry.names() if hasattr(registry.family(n).build, "understand")])

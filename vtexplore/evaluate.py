@@ -197,7 +197,7 @@ def _masked_words(model: Any, scenes: list[Scene], looks: Looks, tally: Tally, f
     batch = replace(batch, word_ids=truth.masked_fill(at, model.ids.mask))
     items = [i for i, _ in asked]
     for look, video in looks.videos.items():
-        for some, output in ask(model, video, items, batch):
+        for some, output in ask(model, video, items, batch, "word_logits"):
             right = (output.word_logits.argmax(-1) == truth[some]) | ~at[some]
             for k, good in enumerate(right.all(1).tolist(), some.start):
                 i, word = asked[k]
@@ -229,7 +229,8 @@ def _matching(
     batch = texts_beside(looks.batch, texts, model.inputs)
     absolute = "alignment" in family(model.name).objectives  # a score above 0 means "aligned"
     for look in ("true", "wrong"):
-        scores = torch.cat([out.match_logits for _, out in ask(model, looks.videos[look], rows, batch)])
+        said = ask(model, looks.videos[look], rows, batch, "match_logits")
+        scores = torch.cat([out.match_logits for _, out in said])
         for kind, row, score in zip(kinds, rows, scores.tolist(), strict=True):
             if absolute and kind in ("true caption", "random caption"):
                 tally.add(f"alignment: {SHOWN[look]}", (score > 0) == (kind == "true caption"), first + row)

@@ -64,7 +64,7 @@ def test_hidden_frames_are_those_of_whole_passes(name: str, toy_clip: Any) -> No
     game = _game.play(model, batch)
     seen = _game.subsets(len(game.slots))
     assert game.removed == _game.HIDDEN and len(game.videos) == len(seen)
-    said = torch.cat([out.word_logits for _, out in game.videos.ask(batch)])
+    said = torch.cat([out.word_logits for _, out in game.videos.fill(batch)])
     with torch.inference_mode():
         for row in (0, 1, 5, len(seen) - 1):
             asked = batch if seen[row].all() else _game.hiding(model, batch, seen[row])

@@ -54,7 +54,7 @@ def _ask(model: Any, scenes: list[Scene], tally: Tally, first: int) -> None:
     wrong = video.take(torch.arange(len(scenes)).roll(1))
     for look, shown in (("true", video), ("hidden", gone), ("wrong", wrong)):
         beside = hidden(batch) if look == "hidden" else batch
-        for some, output in ask(model, shown, range(len(scenes)), beside):
+        for some, output in ask(model, shown, range(len(scenes)), beside, "word_logits"):
             for name, (gap, role) in ASKED.items():
                 likeliest = output.word_logits[:, gaps[gap]].topk(max(AMONG.values())).indices
                 for i, said in enumerate(likeliest.tolist(), some.start):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from vtexplore.data.prepare import text_batch
+from vtexplore.probes._ask import alone
 from vtexplore.probes._nulls import hidden, mean_colour
 from vtexplore.tasks import scene_batch
 from vtexplore.types import Batch, Inputs, Stream
@@ -47,12 +48,15 @@ def looks_of(model: Any, scenes: Sequence[Scene]) -> Looks:
     return Looks(batch, {"true": true, "hidden": gone, "even": even, "wrong": wrong, "reversed": back})
 
 
-def ask(model: Any, video: Stream, items: Sequence[int], batch: Batch) -> Iterator[tuple[slice, Any]]:
-    """Outputs for pairs of ``items`` of a video stream and the texts of ``batch``, some at a time."""
+def ask(model: Any, video: Stream, items: Sequence[int], batch: Batch, head: str = "") -> Iterator[tuple[slice, Any]]:
+    """Outputs for pairs of ``items`` of a video stream and the texts of ``batch``, some at a time.
+
+    ``head``: the only one that is looked at.
+    """
     for start in range(0, len(items), FUSED):
         some = slice(start, min(start + FUSED, len(items)))
         part = batch.take(range(some.start, some.stop))
-        yield some, model.read(video.take(torch.tensor(items[some])), model.text(part), part)
+        yield some, alone(model, head, video.take(torch.tensor(items[some])), model.text(part), part)
 
 
 def texts_beside(batch: Batch, texts: Sequence[str], inputs: Inputs) -> Batch:

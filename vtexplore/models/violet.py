@@ -5,21 +5,20 @@ Fu, Li, Gan, Lin, Wang, Wang, Liu; arXiv 2111.12681, 2021.
                                                             ├─▶ cross-modal transformer ─▶ words, codes, match
     words ──▶ BERT embeddings ──────────────────────────────┘
 
-The first of its kind to train from pixels through a *video* encoder, and to ask not only for hidden words
-but for hidden patches: a discrete VAE names every patch by one of some thousand codes, and the model fills
-in the names. What is hidden are boxes (neighbours look alike) or whatever the model looks at most.
+The first of its kind to train from pixels through a *video* encoder, and to ask not only for hidden words but for
+hidden patches: a discrete VAE names every patch by one of some thousand codes, and the model fills in the names. What
+is hidden are boxes (neighbours look alike) or whatever the model looks at most.
 
-Slot t of the sequence sees frames t and t + 1 (stride 1 in time, one zero frame after the last). The match
-is read from the text's [CLS], which stands behind all video tokens. Patches are hidden in the pixels.
+Slot t of the sequence sees frames t and t + 1 (stride 1 in time, one zero frame after the last). The match is read
+from the text's [CLS], which stands behind all video tokens. Patches are hidden in the pixels.
 
-Deviations: what a batch declares unseen (clips, of which then nothing is asked, or patches) is hidden from
-attention. All else, oddities included, is the published code's; a miniature's card lists its own.
+Deviations: what a batch declares unseen (clips, of which then nothing is asked, or patches) is hidden from attention.
+All else, oddities included, is the published code's; a miniature's card lists its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -88,7 +87,7 @@ class VIOLET(nn.Module):
         """Video [batch, frame · (1 + row · column), channel] and text [batch, word, channel]."""
         grid = self.grid(batch)
         pixels = video_swin.normalise(batch.video)  # [batch, frame, rgb, height, width]
-        hidden = self.places(self.swin(pixels, partial(grid_tokens, batch)))  # [batch, frame · (1 + patch), channel]
+        hidden = self.places(self.swin(pixels, lambda size: grid_tokens(batch, size)))  # [batch, token, channel]
         return Stream(hidden, batch.sees(grid, cls=True), grid_tokens(batch, grid, cls=True)), self.text(batch)
 
     def fuse(self, video: Stream, text: Stream, only: slice | None = None) -> Stream:
@@ -116,6 +115,10 @@ class VIOLET(nn.Module):
         """The match alone [batch]: after the last layer nothing but the text's [CLS] is asked for."""
         return self.match(self.fuse(video, text, slice(len(video), len(video) + 1)).hidden)
 
+    def fills(self, video: Stream, text: Stream, batch: Batch) -> Tensor:
+        """The words alone [batch, word, vocabulary]: after the last layer nothing but the text is asked for."""
+        return self.word_head(self.fuse(video, text, slice(len(video), None)).hidden)
+
     def grid(self, batch: Batch) -> tuple[int, int, int]:
         """Frames, rows and columns of the patches."""
         return self.config.swin.grid(batch.video.shape[1], *batch.video.shape[3:])
@@ -123,10 +126,7 @@ class VIOLET(nn.Module):
     def parts(self, joint: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """A joint sequence [batch, token, …] as patches [batch, frame, row, column, …] and words [batch, word, …]."""
         video, words = joint.tensor_split([joint.shape[1] - batch.word_ids.shape[1]], dim=1)
-        frames, rows, columns = self.grid(batch)
-        return video.unflatten(1, (frames, -1))[:, :, 1:].unflatten(2, (rows, columns)), words
-
-    # ── pretraining (§3.2, §3.3) ─────────────────────────────────────────────────────────────────
+        return video.unflatten(1, (self.grid(batch)[0], -1))[:, :, 1:].unflatten(2, self.grid(batch)[1:]), words
 
     def loss(self, batch: Batch, generator: torch.Generator, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Masked words, masked codes, matching, to be added up. ``codes`` [batch, frame, row, column] if known."""

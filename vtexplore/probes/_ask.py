@@ -86,14 +86,24 @@ def needs(model: Any, output: Output, head: str, what: str) -> Any:
     raise Unsupported(f"{getattr(model, 'name', type(model).__name__)} has no head for {what}. {others}")
 
 
+ALONE = {"match_logits": "matches", "word_logits": "fills"}
+"""Methods that tell of one head alone, for a family for which that is less work."""
+
+
+def alone(model: Any, head: str, video: Stream, text: Stream, batch: Batch) -> Output:
+    """What a head says of videos and texts embedded before, and of a family that can tell it alone no more."""
+    if hasattr(model, ALONE.get(head, "")):
+        return Output(**{head: getattr(model, ALONE[head])(video, text, batch)})
+    found: Output = model.read(video, text, batch)
+    return found
+
+
 def matches(model: Any, video: Stream, text: Stream, batch: Batch) -> Any:
-    """The matching scores [item] of videos and texts embedded before, and of a family that can tell them alone no more.
+    """The matching scores [item] of videos and texts embedded before.
 
     Raises ``Unsupported`` for a family without that head.
     """
-    if hasattr(model, "matches"):
-        return model.matches(video, text, batch)
-    return needs(model, model.read(video, text, batch), "match_logits", "matching")
+    return needs(model, alone(model, "match_logits", video, text, batch), "match_logits", "matching")
 
 
 def able(model: Any, method: str, what: str) -> Any:

@@ -40,7 +40,8 @@ class Case:
 
     ``batch`` holds the clip and the text once; ``grid`` (frame, row, column) counts the patches and ``tokens`` say
     where they lie; ``words`` are those whose part is asked for, ``masked`` the index of the one in question (None:
-    no word is), ``says`` what is said there; ``what`` names the number in words.
+    no word is), ``says`` what is said there; ``what`` names the number in words, ``head`` the field of the output off
+    which it is read.
     """
 
     model: Any
@@ -51,6 +52,7 @@ class Case:
     masked: int | None
     says: str | None
     what: str
+    head: str
     score: Score
 
     @property
@@ -138,15 +140,15 @@ def case_of(
     def score(output: Output) -> Tensor:
         return torch.as_tensor(needs(model, output, "match_logits", "matching"))
 
-    return _case(model, prepare([clip], [text], model.inputs), None, None, "the matching score", score)
+    return _case(model, prepare([clip], [text], model.inputs), None, None, "the matching score", "match_logits", score)
 
 
-def _case(model: Any, batch: Batch, masked: int | None, says: str | None, what: str, score: Score) -> Case:
+def _case(model: Any, batch: Batch, masked: int | None, says: str | None, what: str, head: str, score: Score) -> Case:
     batch = beside(model, batch)
     grid = tuple(int(n) for n in able(model, "grid", "see a video as a grid of patches")(batch))
     told = batch if batch.question is None else batch.question
     words = tuple(words_of(told.texts[0]))
-    case = Case(model, batch, grid, grid_tokens(batch, grid)()[0], words, masked, says, what, score)  # type: ignore[arg-type]
+    case = Case(model, batch, grid, grid_tokens(batch, grid)()[0], words, masked, says, what, head, score)  # type: ignore[arg-type]
     case.value  # noqa: B018 (a head that is missing is told here)
     return case
 
@@ -171,7 +173,7 @@ def _gap(model: Any, clip: Clip, text: str, target: str | None, word: str | int 
         pieces = wanted.to(logits.device).expand(len(logits), -1)[..., None]
         return torch.as_tensor(logits.log_softmax(dim=-1).gather(2, pieces).sum(dim=(1, 2)))
 
-    return _case(model, batch, masked, says, f"ln p({says})", score)
+    return _case(model, batch, masked, says, f"ln p({says})", "word_logits", score)
 
 
 def _answer(model: Any, clip: Clip, text: str) -> Case:
@@ -187,4 +189,4 @@ def _answer(model: Any, clip: Clip, text: str) -> Case:
         said = needs(model, output, "answer_embedding", "questions")
         return torch.nn.functional.cosine_similarity(said, needs(model, output, "text_embedding", "reading answers"))
 
-    return _case(model, batch, None, phrase, f"the cosine with '{phrase}'", score)
+    return _case(model, batch, None, phrase, f"the cosine with '{phrase}'", "answer_embedding", score)

@@ -110,7 +110,7 @@ def likely(model: Any, clip: Clip, text: str, masked: int, candidates: Mapping[s
 def in_gaps(videos: Watched, text: Batch, places: np.ndarray) -> torch.Tensor:
     """ln p of every piece of the vocabulary in some places of a text, beside each video: [video, place, piece]."""
     model, out = videos.model, []
-    for _, output in videos.ask(text):
+    for _, output in videos.fill(text):
         logits = needs(model, output, "word_logits", "masked words")[:, torch.from_numpy(places)]
         out.append(logits.float().log_softmax(dim=-1).cpu())
     return torch.cat(out)

@@ -133,8 +133,9 @@ def move(model: Any, batch: Batch, what: str) -> Move:
 
 def matched(model: Any, batch: Batch) -> Tensor:
     """The matching scores of a batch [item]; ``Unsupported`` for a model without that head."""
-    if hasattr(model, "matches"):
-        return torch.as_tensor(model.matches(*model.embed(batch), batch))
+    if apart(model):
+        video, text = model.embed(batch)
+        return torch.as_tensor(matches(model, video, text, batch))
     return torch.as_tensor(needs(model, model(batch), "match_logits", "matching"))
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError, Unsupported
+from vtexplore.probes._ask import alone
 from vtexplore.probes._case import AT_ONCE, Case
 from vtexplore.probes._impute import impute, noise
 from vtexplore.probes._places import patches
@@ -142,7 +143,8 @@ class Without:
             here = torch.zeros(len(patch), dtype=torch.long, device=device)
             with torch.no_grad():
                 said = text.take(here) if all_words else case.model.text(batch)
-                out = case.model.read(Stream(video.hidden[here], mask, video.take(here).tokens), said, batch)
+                shown = Stream(video.hidden[here], mask, video.take(here).tokens)
+                out = alone(case.model, case.head, shown, said, batch)
                 return np.asarray(case.score(out).double().cpu().numpy())
         return case(REMOVALS[self.removal](batch, gone))
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vtexplore.data.text import vocabulary
 from vtexplore.errors import ConfigError, Unsupported
+from vtexplore.probes._ask import alone
 from vtexplore.probes._case import Case
 from vtexplore.probes._places import grid_of, patches
 from vtexplore.probes._removal import cells
@@ -119,7 +120,7 @@ def _of_embeddings(case: Case) -> Slope | None:
         batch = case.many(len(hidden))
         seen = Stream(hidden, video.mask.expand(len(hidden), -1), lambda: [tokens] * len(hidden))
         with words.said(said):
-            return case.score(model.read(seen, model.text(batch), batch))
+            return case.score(alone(model, case.head, seen, model.text(batch), batch))
 
     # Where only what stands for patches differs from x', the sum over patches is all of the change.
     start = torch.where(torch.from_numpy(at).to(video.mask.device)[None, :, None], even.hidden, video.hidden)

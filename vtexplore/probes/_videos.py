@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vtexplore.probes._ask import alone
 from vtexplore.record import beside
 from vtexplore.types import Batch, Output, Stream
 
@@ -72,8 +73,8 @@ class Watched:
         one = Stream(hidden, some.mask.any(dim=0, keepdim=True), lambda: tokens()[:1])
         return Watched(self.model, self.batch.take([items[0]]), one)
 
-    def ask(self, text: Batch, items: Sequence[int] | None = None) -> Iterator[tuple[slice, Output]]:
-        """What the heads say beside texts: one for all videos, or one for each of ``items``; some at a time."""
+    def fill(self, text: Batch, items: Sequence[int] | None = None) -> Iterator[tuple[slice, Output]]:
+        """What is said of words beside texts: one for all videos, or one for each of ``items``; some at a time."""
         items = range(len(self)) if items is None else items
         for start in range(0, len(items), AT_ONCE):
             some = slice(start, min(start + AT_ONCE, len(items)))
@@ -85,7 +86,7 @@ class Watched:
                     yield some, self.model(asked)
                     continue
                 video = self.stream.take(torch.tensor(rows, device=self.stream.hidden.device))
-                yield some, self.model.read(video, self.model.text(asked), asked)
+                yield some, alone(self.model, "word_logits", video, self.model.text(asked), asked)
 
 
 def with_text(batch: Batch, text: Batch) -> Batch:

@@ -269,7 +269,7 @@ def _ask(
     batch = _hidden(text_batch([item.text], model.inputs), item, vocabulary(model.inputs.vocabulary).mask_id)
     out = [
         needs(model, output, "word_logits", "masked words")[:, list(item.places)].float().log_softmax(-1).cpu()
-        for _, output in videos.ask(batch, rows)
+        for _, output in videos.fill(batch, rows)
     ]
     log_p = torch.cat(out)  # [video, place, piece]
     mine = _joint(log_p, item.ids)
