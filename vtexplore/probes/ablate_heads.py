@@ -33,6 +33,7 @@ from vtexplore.statistics import bootstrap, holm, sign_flip
 from vtexplore.types import Clip
 
 KINDS = ("zero", "mean", "shuffled")
+AT_ONCE = 4  # heads, each on a copy of the clip
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,13 @@ def ablate_heads(
     bar = tqdm(total=total, unit="head", desc="putting heads out of action", mininterval=2, disable=quiet)
     for number, case in enumerate(cases):
         for row, (site, count) in enumerate(heads.items()):
-            for head in range(count):
+            for some_heads in np.array_split(np.arange(count), -(-count // AT_ONCE)):
                 for at, kind in enumerate(kinds):
-                    edit = _edit(kind, site, head, count, means.get(site), seed)
+                    edit = _edit(kind, site, some_heads.tolist(), count, means.get(site), seed)
                     with torch.no_grad():
-                        said = record(model, case.batch, sites=[site], rows="all", edit=edit).output
-                        loss[at, number, row, head] = case.value - float(case.score(said)[0])
-                bar.update()
+                        said = record(model, case.many(len(some_heads)), sites=[site], rows="all", edit=edit).output
+                        loss[at, number, row, some_heads] = case.value - case.score(said).double().cpu().numpy()
+                bar.update(len(some_heads))
     bar.close()
     small = [f"{len(some)} clips show cases, not rates."] if len(some) < SMALL else []
     least = 2 / 2 ** min(len(some), 30) * sum(heads.values())
@@ -165,15 +166,20 @@ def _means(cases: Sequence[Case], sites: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _edit(
-    kind: str, site: str, head: int, heads: int, mean: Tensor | None, seed: int
+    kind: str, site: str, some: Sequence[int], heads: int, mean: Tensor | None, seed: int
 ) -> Callable[[str, Tensor], Tensor]:
-    """What becomes of the weights [batch, head, query, key] of a site (windows of it: window · head)."""
+    """What becomes of the weights [copy, head, query, key] of a site when each copy of a clip lacks one of its heads.
+
+    A copy may have several rows (frames, lines of speech), and a row windows, window · head.
+    """
 
     def edit(here: str, weights: Tensor) -> Tensor:
         if here != site:
             return weights
         out = weights.detach().clone()
-        out[:, head::heads] = _instead(kind, out[:, head::heads], None if mean is None else mean[:, head::heads], seed)
+        for rows, head in zip(out.chunk(len(some)), some, strict=True):  # views
+            usual = None if mean is None else mean[:, head::heads]
+            rows[:, head::heads] = _instead(kind, rows[:, head::heads], usual, seed)
         return out
 
     return edit
