@@ -217,13 +217,13 @@ def _order(result: ReorderResult) -> str:
         shown = order[:SHOWN]
         alt = f"{name}: frames {', '.join(str(i + 1) for i in shown)}"
         strip = f"<img src='{_png(_strip_of(result.frames[shown]))}' alt='{_safe(alt)}'>"
-        bar = _bar((score - low) / max(high - low, 1e-9), f"{score:+.2f}", "", "the clip" if at == 0 else "shuffled")
+        bar = _bar((score - low) / max(high - low, 1e-9), f"{score:+z.2f}", "", "the clip" if at == 0 else "shuffled")
         drawn.append(
             f"<tr><th scope=row>{_safe(name)}</th><td class=film-strip>{strip}</td><td class=bars>{bar}</td></tr>"
         )
     for name, score in ((f"mean of the {len(others)} other orders", scores[-2]), ("no clip", scores[-1])):
         bar = _bar(
-            (score - low) / max(high - low, 1e-9), f"{score:+.2f}", "", "shuffled" if "mean" in name else "no clip"
+            (score - low) / max(high - low, 1e-9), f"{score:+z.2f}", "", "shuffled" if "mean" in name else "no clip"
         )
         drawn.append(f"<tr><th scope=row colspan=2>{_safe(name)}</th><td class=bars>{bar}</td></tr>")
     told = "".join(f"<p>{_safe(line)}</p>" for line in orders_said(result).split("\n"))

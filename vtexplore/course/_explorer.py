@@ -46,7 +46,7 @@ def _disagree(one: ExplainResult, other: ExplainResult) -> Verdict:
         if not np.abs(result.patch_map).any():
             return Verdict(False, f"By {result.method} nothing has to do with {one.what}: a map of nothing agrees not.")
     rho = float(spearmanr(np.abs(one.patch_map).ravel(), np.abs(other.patch_map).ravel()).statistic)
-    told = f"the ranks of what {one.method} and {other.method} find correlate by {rho:+.2f}"
+    told = f"the ranks of what {one.method} and {other.method} find correlate by {rho:+z.2f}"
     if rho > UNLIKE:
         return Verdict(False, f"Of {one.what}, {told}. Try other methods, or another word.")
     return Verdict(True, f"Of {one.what}, {told}: at most one of them tells what the model uses. See faithfulness.")

@@ -26,7 +26,7 @@ def _guessed(answer: FillMaskResult) -> Verdict:
     return Verdict(
         False,
         f"'{word}' comes first with the clip, but falls to rank {ranks[lost]} with {lost} (lift "
-        f"{answer.lift(word):+.1f} nats): the model needed to look. Try a word that says nothing of what is seen.",
+        f"{answer.lift(word):+z.1f} nats): the model needed to look. Try a word that says nothing of what is seen.",
     )
 
 

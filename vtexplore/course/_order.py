@@ -11,7 +11,7 @@ from vtexplore.probes.reorder import ReorderResult
 
 def _no_loss(answer: ReorderResult) -> Verdict:
     """A film whose frames may stand in any order, for a model that does see order."""
-    told = f"Δ = {answer.delta():+.2f}, p = {answer.p():.3f}"
+    told = f"Δ = {answer.delta():+z.2f}, p = {answer.p():.3f}"
     if not np.ptp(answer.scores[:, 0]):
         return Verdict(
             False,
@@ -35,7 +35,7 @@ def _motion(frames: ReorderResult, tubelets: ReorderResult) -> Verdict:
         return Verdict(False, "Give reorder(…, what='frames') and then reorder(…, what='tubelets').")
     if frames.clip != tubelets.clip or frames.about["model"] != tubelets.about["model"]:
         return Verdict(False, "These are two clips or two models. Change nothing but what='…'.")
-    told = f"frames Δ = {frames.delta():+.2f}, tubelets Δ = {tubelets.delta():+.2f}"
+    told = f"frames Δ = {frames.delta():+z.2f}, tubelets Δ = {tubelets.delta():+z.2f}"
     if frames.delta() <= 0 or abs(tubelets.delta()) > frames.delta() / 3:
         return Verdict(
             False, f"{told}: moving whole tubelets costs as well. Which of the models takes in many frames as one?"

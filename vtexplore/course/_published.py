@@ -54,7 +54,7 @@ def _same_question(one: FillMaskResult, other: FillMaskResult) -> Verdict:
             "word that says what is seen, and give against=[…].",
         )
     gains = [result.lift(without=HARD) for result in (one, other)]
-    told = f"over the clip that differs in it '{one.answer}' gains {gains[0]:+.2f} nats and {gains[1]:+.2f}"
+    told = f"over the clip that differs in it '{one.answer}' gains {gains[0]:+z.2f} nats and {gains[1]:+z.2f}"
     if gains[0] < NEEDED:
         return Verdict(False, f"{told}. The trained model hardly uses the clip for it; which words need to be seen?")
     if abs(gains[1]) > NOTHING:

@@ -281,7 +281,7 @@ def _flags(
     moved = next(m for m in measures if m.name == "Δ, one frame repeated")
     if moved.value != 0:
         out.append(
-            f"A film of one frame changes its score by {moved.value:+.3f} in the mean when it is reordered: that much "
+            f"A film of one frame changes its score by {moved.value:+z.3f} in the mean when it is reordered: that much "
             "is the ends of the clip and its places in time, not what happens."
         )
     if all(answer is None for answer in known):

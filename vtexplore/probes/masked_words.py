@@ -340,12 +340,12 @@ def _flags(
     pmi, lift = names.index("pmi"), 0
     for row, name in enumerate(classes):
         if mean[row, pmi] < 0:
-            found = f"{mean[row, pmi]:+.2f}, {low[row, pmi]:+.2f} to {high[row, pmi]:+.2f}"
+            found = f"{mean[row, pmi]:+z.2f}, {low[row, pmi]:+z.2f} to {high[row, pmi]:+z.2f}"
             chance = ", unless it is chance" if high[row, pmi] >= 0 else ""
             out.append(
                 f"The mean PMI of {name} words is below 0 ({found}): the model uses a wrong clip better than the "
                 f"right one{chance}."
             )
         if name == "function" and abs(mean[row, lift]) > QUIET and low[row, lift] * high[row, lift] > 0:
-            out.append(f"Function words gain {mean[row, lift]:+.2f} nats, though a clip should tell nothing of them.")
+            out.append(f"Function words gain {mean[row, lift]:+z.2f} nats, though a clip should tell nothing of them.")
     return tuple(out)

@@ -57,7 +57,7 @@ def choices(result: Any) -> Picture:
         label = f"with {name}" if row == 0 else result.labels[row]
         axes.barh(y, p, thick * 0.92, color=colour, hatch=hatch, edgecolor="white", linewidth=0, label=label)
         for at, share, i in zip(y, p, order, strict=True):
-            cosine = f"  (cosine {result.scores[0, i]:+.2f})" if row == 0 else ""
+            cosine = f"  (cosine {result.scores[0, i]:+z.2f})" if row == 0 else ""
             axes.text(share + 0.008, at, percent(share) + cosine, va="center", fontsize=SMALL)
     axes.axvline(1 / len(order), color=FAINT, linewidth=1, linestyle=":")
     names = [fill(result.choices[i] + (" ✓" if i == result.right else ""), 22) for i in order]
@@ -183,7 +183,7 @@ def said(result: Any) -> str:
     verdict = f"{times:.1f} times {'likelier' if lift > 0 else 'less likely'} with the clip than without"
     if abs(lift) < 0.05:
         verdict = "as likely without the clip as with it"
-    told = f"'{first}' comes first{right}. It is {verdict} (lift {lift:+.2f} nats, the smallest over {nulls} nulls)."
+    told = f"'{first}' comes first{right}. It is {verdict} (lift {lift:+z.2f} nats, the smallest over {nulls} nulls)."
     parts = [i for i, name in enumerate(result.conditions) if i and name not in result.nulls]
     return " ".join([told, *(_part(result, row) for row in parts)])
 

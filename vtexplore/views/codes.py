@@ -118,7 +118,7 @@ def _tiled(result: Any) -> list[int]:
 def said_more(result: Any) -> str:
     """Top-5, −ln p, what the text adds, and how many codes are in use."""
     nll, use, among = result.nll(), result.use(), result.among()
-    text = f"lift of the text {result.lift():+.2f}"
+    text = f"lift of the text {result.lift():+z.2f}"
     return (
         f"among the first 5: {percent(among['the model'])} (common: {percent(among['common'])}) · −ln p "
         f"{nll['the model, the text']:.2f} (common {nll['common']:.2f}, chance {nll['chance']:.2f}), {text} nats · "

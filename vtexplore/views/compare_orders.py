@@ -63,14 +63,14 @@ def said(result: Any) -> str:
     one, tests = result["Δ"], result.tests
     many = f"{len(result.clips)} clip{'s' if len(result.clips) > 1 else ''}"
     first = (
-        f"{many} in {result.orders} orders: Δ = {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
+        f"{many} in {result.orders} orders: Δ = {one.value:+z.3f} [{one.low:+z.3f}, {one.high:+z.3f}], "
         f"{told_p(tests['Δ, sign flip'])} (sign flip), "
         f"{told_p(tests['rank of the true order, Stouffer'])} (ranks, Stouffer)."
     )
     parts = []
     if "ρ" in result:
         rho = result["ρ"]
-        parts.append(f"Score and distance: ρ = {rho.value:+.2f} [{rho.low:+.2f}, {rho.high:+.2f}].")
+        parts.append(f"Score and distance: ρ = {rho.value:+z.2f} [{rho.low:+z.2f}, {rho.high:+z.2f}].")
     if "retention" in result:
         kept = result["retention"]
         parts.append(
@@ -78,7 +78,7 @@ def said(result: Any) -> str:
         )
     if "video gain" in result:
         gain = result["video gain"]
-        parts.append(f"Video gain {gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}].")
+        parts.append(f"Video gain {gain.value:+z.2f} [{gain.low:+z.2f}, {gain.high:+z.2f}].")
     return "\n".join([first, " ".join(parts[:1]), " ".join(parts[1:])]).rstrip()
 
 
@@ -93,7 +93,7 @@ def _differences(axes: Any, result: Any) -> None:
         axes.plot(values, y + jitter, "o", color=colour, markersize=5, alpha=0.5, mew=0)
         ends = np.nan_to_num([one.value - one.low, one.high - one.value])
         axes.errorbar(one.value, y, xerr=ends[:, None].clip(0), fmt="D", color=INK, markersize=7, capsize=5)
-        told = f"{one.value:+.3f}  [{one.low:+.3f}, {one.high:+.3f}]"
+        told = f"{one.value:+z.3f}  [{one.low:+z.3f}, {one.high:+z.3f}]"
         axes.text(1.03, y, told, va="center", fontsize=BODY, transform=axes.get_yaxis_transform())
         axes.text(-0.02, y, label, va="center", ha="right", fontsize=BODY, transform=axes.get_yaxis_transform())
     axes.axvline(0, color=FAINT, linewidth=1)

@@ -38,7 +38,7 @@ def overlay(result: Any) -> Picture:
     bar = 0.075
     across = min(0.24, (1 - 2 * MARGIN - bar - GAP * (count - 1)) / count)
     frame_in = across * WIDTH_IN * height / width
-    title = fill(f"What speaks for {result.what} = {result.value:+.2f}?  “{result.text}”", 92)
+    title = fill(f"What speaks for {result.what} = {result.value:+z.2f}?  “{result.text}”", 92)
     told = fill(said(result), 112)
     head_in, words_in = 1.05 + 0.3 * title.count("\n") + 0.24 * told.count("\n"), 1.95
     picture = Picture(height_in=head_in + frame_in + 0.75 + words_in)
@@ -143,4 +143,4 @@ def _words_said(result: Any) -> str:
     if np.isnan(result.words_map).all():
         return "Words have no part here."
     best = int(np.argmax(np.abs(np.nan_to_num(result.words_map))))
-    return f"Of the words, '{result.words[best]}' has most to do with it ({result.words_map[best]:+.3g})."
+    return f"Of the words, '{result.words[best]}' has most to do with it ({result.words_map[best]:+z.3g})."

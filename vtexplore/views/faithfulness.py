@@ -65,14 +65,14 @@ def methods(result: Any) -> Picture:
         for i, measure in enumerate(columns):
             mean = means[name][measure][0]
             told_here = (
-                percent(mean) if measure == "polarity" else f"{mean:.2f}" if measure == "NAOPC" else f"{mean:+.2f}"
+                percent(mean) if measure == "polarity" else f"{mean:.2f}" if measure == "NAOPC" else f"{mean:+z.2f}"
             )
             told_here = "–" if np.isnan(mean) else told_here
             picture.text(right + i * step, middle, told_here, fontsize=BODY, ha="center", va="center")
     clips = f"{len(result.clips)} clips; maps of " if len(result.clips) > 1 else ""
     less = f"less the mean of {result.random.shape[2]} random orders ({result.removals[0]})"
     source_line(picture, origin(result.about, less, clips + shorten(result.clips[0], 40, placeholder=" …")))
-    listed = "; ".join(f"{n}: deletion {means[n]['deletion'][0]:+.2f}" for n in result.methods)
+    listed = "; ".join(f"{n}: deletion {means[n]['deletion'][0]:+z.2f}" for n in result.methods)
     picture.alt = f"{len(result.methods)} maps of {result.clips[0]} for {result.asked[0]}. {told} {listed}."
     return picture
 
@@ -91,7 +91,7 @@ def _best(result: Any) -> str:
     name = min(means, key=lambda n: means[n][0])
     mean, low, high = means[name]
     chance = "" if high < 0 else ", which random orders may do as well"
-    apart = f"{abs(mean):.2f} {'below' if mean < 0 else 'above'} random orders ({low:+.2f} to {high:+.2f})"
+    apart = f"{abs(mean):.2f} {'below' if mean < 0 else 'above'} random orders ({low:+z.2f} to {high:+z.2f})"
     return f"Taking away what '{name}' names first, the number falls soonest: {apart}{chance}."
 
 
@@ -133,7 +133,7 @@ def curves(result: Any, removal: str | None = None) -> Picture:
 
 def _areas(result: Any, method: str, removal: str) -> str:
     row = result.summary(removal)[method]
-    return f"deletion {row['deletion'][0]:+.2f}, insertion {row['insertion'][0]:+.2f}"
+    return f"deletion {row['deletion'][0]:+z.2f}, insertion {row['insertion'][0]:+z.2f}"
 
 
 def _panel(axes: Any, result: Any, found: dict[str, np.ndarray], kind: str) -> None:
@@ -197,14 +197,14 @@ def cascade(result: Any, measure: str = "spearman") -> Picture:
     axes.tick_params(labelsize=SMALL)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.05), frameon=False, fontsize=SMALL)
-    listed = "; ".join(f"{n} {rows[i, -1]:+.2f}" for i, n in enumerate(result.methods) if not np.isnan(rows[i, -1]))
+    listed = "; ".join(f"{n} {rows[i, -1]:+z.2f}" for i, n in enumerate(result.methods) if not np.isnan(rows[i, -1]))
     gone = [n for i, n in enumerate(result.methods) if np.isnan(rows[i, -1])]
     told = f"All weights new: {listed or 'no map is left'}." + (
         f" No map is left by {', '.join(gone)}." if gone else ""
     )
     picture.text(0.03, 0.9, fill(told, 128), fontsize=BODY, va="top")
     source_line(picture, origin(result.about, "weights drawn anew from the last layer down"))
-    picture.alt = f"Likeness to the original map ({measure}; by chance {chance:+.2f}). {told}"
+    picture.alt = f"Likeness to the original map ({measure}; by chance {chance:+z.2f}). {told}"
     return picture
 
 
@@ -236,7 +236,7 @@ def heads(result: Any, kind: str | None = None) -> Picture:
             value = means[name][tuple(at)]
             star = " ★" if sure[tuple(at)] else ""
             ink = "white" if abs(value) > 0.75 * top else "black"
-            axes.text(at[1], at[0], f"{value:+.2f}{star}", ha="center", va="center", fontsize=SMALL, color=ink)
+            axes.text(at[1], at[0], f"{value:+z.2f}{star}", ha="center", va="center", fontsize=SMALL, color=ink)
         axes.set_title(name, fontsize=BODY)
         axes.set_yticks(range(count), result.sites if number == 0 else [""] * count, fontsize=BODY)
         axes.set_xticks(range(result.loss.shape[3]), [f"{h}" for h in range(result.loss.shape[3])], fontsize=SMALL)
@@ -244,7 +244,7 @@ def heads(result: Any, kind: str | None = None) -> Picture:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         best = np.unravel_index(int(np.nanargmax(means[name])), means[name].shape)
-        listed.append(f"{name}: most at {result.sites[best[0]]}, head {best[1]} ({means[name][best]:+.2f})")
+        listed.append(f"{name}: most at {result.sites[best[0]]}, head {best[1]} ({means[name][best]:+z.2f})")
     told = "; ".join(listed) + "."
     picture.text(0.03, 1 - 0.55 / total_in, fill(told, 130), fontsize=BODY, va="top")
     source_line(picture, origin(result.about, "★: p < 0.05 after Holm, sign flips", f"{len(result.clips)} clips"))

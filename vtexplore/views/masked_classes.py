@@ -82,5 +82,5 @@ def _said(result: Any, name: str) -> str:
     each = []
     for measure in (result.measures[0], *PANELS):
         mean, low, high = result.at(name, measure)
-        each.append(f"{measure.replace('pmi', 'PMI')} {mean:+.2f} ({low:+.2f} to {high:+.2f})")
+        each.append(f"{measure.replace('pmi', 'PMI')} {mean:+z.2f} ({low:+z.2f} to {high:+z.2f})")
     return f"{name}: {', '.join(each)} nats; {percent(result.at(name, 'beyond')[0])} beyond wrong clips"

@@ -100,7 +100,7 @@ def frames(result: Any) -> Picture:
     picture = Picture(height_in=1.65 + frame_in + 2.6 + 0.65)
     total_in = picture.get_figheight()
     picture.text(0.03, 1 - 0.14 / total_in, sentence(result), fontsize=LARGE, va="top")
-    told = f"What each frame adds to ln p('{word}'): {parts.sum():+.2f} nats together (all frames less none)"
+    told = f"What each frame adds to ln p('{word}'): {parts.sum():+z.2f} nats together (all frames less none)"
     how = f"frames that are not seen: {result.removed}"
     picture.text(0.03, 1 - 0.55 / total_in, f"{told}\n{how}", fontsize=BODY, va="top", color=FAINT, linespacing=1.35)
     span = max(float(np.abs([parts, lost]).max()), 0.1) * 1.3
@@ -117,7 +117,7 @@ def frames(result: Any) -> Picture:
             axes.bar(place, value, 0.7, color=colour, hatch=hatch, edgecolor="white", linewidth=0, label=name)
             up = value >= 0
             at = value + (0.03 if up else -0.03) * span
-            axes.text(place, at, f"{value:+.2f}", ha="center", va="bottom" if up else "top", fontsize=SMALL)
+            axes.text(place, at, f"{value:+z.2f}", ha="center", va="bottom" if up else "top", fontsize=SMALL)
         axes.axhline(0, color=FAINT, linewidth=0.8)
         axes.set(xlim=(-0.6, 1.6), ylim=(min(0.0, float(np.min([parts, lost])) * 1.3) - 0.02 * span, span), xticks=[])
         axes.spines[["top", "right", "bottom"]].set_visible(False)
@@ -128,7 +128,7 @@ def frames(result: Any) -> Picture:
     place_in = (left - 0.01, 0.38 / total_in)
     picture.legend(*bars_of, loc="lower left", bbox_to_anchor=place_in, frameon=False, fontsize=SMALL, ncols=2)
     source_line(picture, origin(result.about, result.clip))
-    each = "; ".join(f"frame {i + 1} {parts[i]:+.2f} (without it alone {lost[i]:+.2f} lost)" for i in range(count))
+    each = "; ".join(f"frame {i + 1} {parts[i]:+z.2f} (without it alone {lost[i]:+z.2f} lost)" for i in range(count))
     picture.alt = f"{sentence(result)} {told}: {each}; {how}."
     return picture
 
@@ -148,15 +148,17 @@ def measured(result: Any) -> list[str]:
     """Lines: what other clips and other orders make of the word, and what it is among the foils."""
     out, word = [], result.word
     if len(result.others):
-        beside = f"beside {len(result.others)} other clips: contrast {result.contrast():+.2f}, PMI {result.pmi():+.2f}"
-        ordered = f"; order {result.order():+.2f}" if len(result.orders) else ""
+        beside = (
+            f"beside {len(result.others)} other clips: contrast {result.contrast():+z.2f}, PMI {result.pmi():+z.2f}"
+        )
+        ordered = f"; order {result.order():+z.2f}" if len(result.orders) else ""
         blind = "".join(f"; KL from {name} {result.kl(name):.2f}" for name in result.nulls[:1])
         out.append(f"{beside}{ordered}{blind} nats")
     if word in result.foils:
         blind = "".join(f", {percent(result.probability(word, n, foils=True))} with {n}" for n in result.nulls[:1])
         right = percent(result.probability(word, foils=True))
         out.append(
-            f"among {', '.join(result.foils)}: {right} with the clip{blind} (lift {result.lift(foils=True):+.2f})"
+            f"among {', '.join(result.foils)}: {right} with the clip{blind} (lift {result.lift(foils=True):+z.2f})"
         )
     return out
 
@@ -177,4 +179,4 @@ def said(result: Any) -> str:
     verdict = f"{factor} times {'likelier' if lift > 0 else 'less likely'} with the clip than without"
     if abs(lift) < 0.05:
         verdict = "as likely without the clip as with it: guessed from the text"
-    return f"'{word}' is {verdict} (lift {lift:+.2f} nats, the smallest over {len(result.nulls)} nulls)"
+    return f"'{word}' is {verdict} (lift {lift:+z.2f} nats, the smallest over {len(result.nulls)} nulls)"

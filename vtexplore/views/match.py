@@ -43,7 +43,7 @@ def scores(result: Any) -> Picture:
         label = f"other clips ({len(result.others)})" if number == 0 else None
         axes.plot(row[order], y, "|", color=NULL_COLOURS[2], markersize=16, markeredgewidth=2, label=label)
     for at, score in enumerate(result.score[order]):
-        axes.text(1.01, at, f"{score:+.2f}", va="center", fontsize=BODY, transform=axes.get_yaxis_transform())
+        axes.text(1.01, at, f"{score:+z.2f}", va="center", fontsize=BODY, transform=axes.get_yaxis_transform())
     axes.set_yticks(y, [fill(("✓ " if i == 0 else "") + result.texts[i], 46) for i in order], fontsize=BODY)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.margins(x=0.12)
@@ -55,7 +55,7 @@ def scores(result: Any) -> Picture:
         axes.legend(loc="lower right", frameon=False, fontsize=SMALL, bbox_to_anchor=(1.0, 1.0), ncols=2)
     picture.text(0.03, 1 - 0.5 / total_in, said(result), fontsize=BODY, va="top")
     source_line(picture, origin(result.about, "✓: the first sentence", result.clip))
-    listed = "; ".join(f"{result.texts[i]}: {result.score[i]:+.2f}" for i in order)
+    listed = "; ".join(f"{result.texts[i]}: {result.score[i]:+z.2f}" for i in order)
     picture.alt = f"Matching scores beside {result.clip}: {listed}."
     return picture
 

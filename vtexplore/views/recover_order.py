@@ -56,7 +56,7 @@ def recovered(result: Any) -> Picture:
         one = result[key]
         axes.text(0, y, label, fontsize=BODY, va="center")
         axes.text(0.34, y, f"{one.value:.2f}  [{one.low:.2f}, {one.high:.2f}]", fontsize=BODY, va="center")
-        axes.text(0.78, y, f"{one.chance:.2f} ± {one.chance_sd:.2f}", fontsize=BODY, va="center")
+        axes.text(0.78, y, f"{one.chance:z.2f} ± {one.chance_sd:.2f}", fontsize=BODY, va="center")
     source_line(picture, origin(result.about, result.how, f"strips: {name}"))
     picture.alt = f"{said(result)} First clip: {' '.join(str(i + 1) for i in result.best[0])}."
     return picture
@@ -69,8 +69,8 @@ def said(result: Any) -> str:
     p = f"{told_p(result.tests['τ, sign flip'])} (sign flip)" if clips > 1 else told_p(result.p[0])
     still = float(np.mean(result.still))
     return (
-        f"{many}, {result.best.shape[1]} frames each: τ = {one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}], {p}. "
-        f"A film of one frame: τ = {still:+.2f}."
+        f"{many}, {result.best.shape[1]} frames each: τ = {one.value:+z.2f} [{one.low:+z.2f}, {one.high:+z.2f}], {p}. "
+        f"A film of one frame: τ = {still:+z.2f}."
     )
 
 

@@ -45,13 +45,15 @@ def orders(result: Any) -> Picture:
         at = result.rows[row][places]
         tall = strip(picture, result.frames[at], (1.95, bottom, STRIP_IN, ROW_IN), [str(i + 1) for i in at])
         middle = (bottom + tall / 2) / total_in
-        picture.text(0.03, middle, f"{name}\n{result.scores[row, 0]:+.2f}", fontsize=BODY, va="center", linespacing=1.3)
+        picture.text(
+            0.03, middle, f"{name}\n{result.scores[row, 0]:+z.2f}", fontsize=BODY, va="center", linespacing=1.3
+        )
     left, wide = 7.7 / WIDTH_IN, 4.2 / WIDTH_IN
     span_in = total_in - head_in - foot_in
     _dots(picture.add_axes((left, (foot_in + span_in * 0.56) / total_in, wide, span_in * 0.40 / total_in)), result)
     _dose(picture.add_axes((left, (foot_in + 0.5) / total_in, wide, (span_in * 0.40 - 0.25) / total_in)), result)
     source_line(picture, origin(result.about, f"moved: {result.what}", shorten(result.clip, 60, placeholder="…")))
-    listed = "; ".join(f"{name}: {result.scores[row, 0]:+.2f}" for name, row in rows)
+    listed = "; ".join(f"{name}: {result.scores[row, 0]:+z.2f}" for name, row in rows)
     picture.alt = (
         f"Scores of “{result.texts[0]}” beside {result.clip} in other orders. {said(result)} {listed}.".replace(
             "\n", " "
@@ -76,11 +78,11 @@ def said(result: Any) -> str:
     unit = "frames" if result.unit_frames == 1 else f"groups of {result.unit_frames} frames"
     first = (
         f"{result.rows.shape[1]} {unit}, {which}: the true one less the mean of the others: "
-        f"{result.delta():+.3f}, p = {result.p():.3f} (at least {result.least_p:.3f})."
+        f"{result.delta():+z.3f}, p = {result.p():.3f} (at least {result.least_p:.3f})."
     )
     rho = result.rho()
-    second = "All orders score the same." if np.isnan(rho) else f"Score and distance: ρ = {rho:+.2f}."
-    second += f" One frame repeated, reordered: {result.still_delta():+.3f}."
+    second = "All orders score the same." if np.isnan(rho) else f"Score and distance: ρ = {rho:+z.2f}."
+    second += f" One frame repeated, reordered: {result.still_delta():+z.3f}."
     if len(result.texts) > 1:
         second += f" The text chosen changes in {result.flips:.0%} of orders."
     return f"{first}\n{second}"
@@ -103,7 +105,7 @@ def _dots(axes: Any, result: Any) -> None:
         axes.plot(values, y + jitter, "o", color=colour, markersize=8 if len(values) == 1 else 5, alpha=0.8, mew=0)
         if len(values) > 1:
             axes.plot([values.mean()] * 2, [y - 0.35, y + 0.35], color=MARK, linewidth=3)
-        axes.text(1.02, y, f"{values.mean():+.2f}", va="center", fontsize=BODY, transform=axes.get_yaxis_transform())
+        axes.text(1.02, y, f"{values.mean():+z.2f}", va="center", fontsize=BODY, transform=axes.get_yaxis_transform())
     axes.axvline(scores[0], color=CLIP_COLOUR, linewidth=1, linestyle=":")
     axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=BODY)
     axes.set_ylim(len(lines) - 0.4, -0.6)

@@ -50,7 +50,7 @@ def hits(result: Any, text: int | str = 0, k: int = 5) -> Picture:
         weight = "bold" if hit.own else "normal"
         mark = " ✓" if hit.own else ""
         picture.text(0.03, middle, f"{rank}{mark}", fontsize=LARGE, va="center", weight=weight)
-        picture.text(0.155, middle, f"{hit.score:+.2f}", fontsize=BODY, va="center", ha="right", weight=weight)
+        picture.text(0.155, middle, f"{hit.score:+z.2f}", fontsize=BODY, va="center", ha="right", weight=weight)
         right = _strip(picture, result.frames[hit.index], 0.17, bottom, total_in, hit.own)
         own = [t for t, clip in zip(result.texts, result.own, strict=True) if clip == hit.index]
         told = fill(own[0] if own else result.clips[hit.index], max(16, round((0.98 - right) * 104)))
@@ -58,7 +58,7 @@ def hits(result: Any, text: int | str = 0, k: int = 5) -> Picture:
         picture.text(right + 0.015, middle, told, fontsize=BODY, va="center", color=colour, weight=weight)
     source_line(picture, origin(result.about, result.how, f"{len(result.clips)} clips"))
     listed = "; ".join(
-        f"{rank}: {result.clips[hit.index]} ({hit.score:+.2f}{', the right one' if hit.own else ''})"
+        f"{rank}: {result.clips[hit.index]} ({hit.score:+z.2f}{', the right one' if hit.own else ''})"
         for rank, hit in shown
     )
     picture.alt = f"Clips nearest to '{result.texts[at]}'. {said(result, at)} {listed}."
