@@ -33,6 +33,14 @@ def test_attend_saves_a_picture_and_says_what_it_shows(run: Any, tmp_path: Path)
         assert image.size[0] == 640
 
 
+def test_a_stretch_of_a_file_is_named_with_it(run: Any, tmp_path: Path) -> None:
+    write_mp4(sample_scene(3), tmp_path / "a.mp4")
+    code, out, _ = run("attend", f"{tmp_path}/a.mp4#t=1,2.5", "the red disc slides right", "--json")
+    assert code == 0 and json.loads(out)["clip"] == "a.mp4#t=1,2.5"
+    code, out, err = run("attend", f"{tmp_path}/a.mp4#t=1,99", "the red disc slides right", "--json")
+    assert code == 2 and not out and "no stretch from 1 to 99 s" in err
+
+
 def test_where_and_how_models_compute_is_said_before_the_command(run: Any, monkeypatch: Any, toy_model: Any) -> None:
     said: list[dict[str, str]] = []
     monkeypatch.setattr(registry, "load", lambda name, **how: said.append(how) or toy_model)

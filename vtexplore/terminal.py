@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
@@ -25,7 +26,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ClipName = Annotated[str, typer.Argument(help="A video file, or world:SEED for a scene of the miniature world.")]
+ClipName = Annotated[
+    str,
+    typer.Argument(
+        help="A video file, film.mp4#t=60,70 for those seconds of it, or world:SEED for a scene of the miniature world."
+    ),
+]
 Clips = Annotated[list[str], typer.Argument(help="A folder, files, a .csv, world:0..63; one or several.")]
 Split = Annotated[str, typer.Option(help="Of world: scenes: train, or heldout.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of whatever is drawn.")]
@@ -46,9 +52,13 @@ _THERE: ContextVar[dict[str, str] | None] = ContextVar("vtexplore_there", defaul
 Device = Annotated[str | None, typer.Option(help="Where models compute: cpu, cuda, mps; auto: a GPU if there is one.")]
 Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; auto: 16 bits on a GPU.")]
 
+_PARTIAL: ContextVar[bool] = ContextVar("vtexplore_partial", default=False)
+Partial = Annotated[bool, typer.Option("--partial", help="Of a damaged video file, take what can be read.")]
+
 
 @app.callback()
-def _anywhere(device: Device = None, precision: Precision = None) -> None:
+def _anywhere(device: Device = None, precision: Precision = None, partial: Partial = False) -> None:
+    _PARTIAL.set(partial)
     said = {"device": device, "precision": precision}
     _THERE.set({name: word for name, word in said.items() if word is not None})
 
@@ -107,7 +117,7 @@ def _number(value: Any) -> Any:
 
 
 def open_clip(name: str) -> Any:
-    """A file, or ``world:SEED``."""
+    """A file or a stretch of one, or ``world:SEED``."""
     if name.startswith("world:"):
         seed = name.removeprefix("world:")
         if not seed.isdigit():
@@ -117,7 +127,12 @@ def open_clip(name: str) -> Any:
         return sample_scene(int(seed)).clip()
     from vtexplore.data.video import read_video
 
-    return read_video(name)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        clip = read_video(name, allow_partial=_PARTIAL.get())
+    for warning in said:
+        print(f"note: {warning.message}", file=sys.stderr)
+    return clip
 
 
 def open_clips(names: list[str], split: str, foil: str | None = None) -> tuple[list[Any], list[str]]:

@@ -162,6 +162,19 @@ def test_the_index_moved_to_the_front_does_not_help(film, tmp_path):
     assert [films.number_of(f) for f in clip.sample([(r + 0.5) / 25 for r in rows], 48)] == list(rows)
 
 
+def test_on_the_command_line_it_is_said_before_the_command(film, tmp_path, typed):
+    path = tmp_path / "cut.mkv"
+    data = film("h264-open").path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    asked = ("attend", str(path), "the red circle spins", "--json")
+    code, out, err = typed(*asked)
+    assert code == 2 and not out and "--partial before a command" in err
+    code, out, err = typed("--partial", *asked)
+    assert code == 0 and json.loads(out)["clip"].startswith("cut.mkv (first ")
+    assert "note: cut.mkv (first " in err and "only this much can be read" in err
+    assert typed(*asked)[0] == 2
+
+
 def test_a_head_that_promises_too_much(film, tmp_path):
     """decord waits for ever for the frames of such a file."""
     data = bytearray(film("mpeg4-avi").path.read_bytes())

@@ -87,7 +87,7 @@ def examine(where: Path | bytes, name: str, allow_partial: bool = False) -> Open
 
 
 def _breaks_off(name: str, missing: str, hint: bool) -> str:
-    partly = " or pass allow_partial=True to read what is there" if hint else ""
+    partly = " or read what is there (allow_partial=True; --partial before a command)" if hint else ""
     return f"{name}: the file is damaged, {missing}; get a fresh copy{',' if hint else ''}{partly}."
 
 

@@ -24,6 +24,7 @@ from vtexplore.data.arrays import ArraySource, as_frames, is_picture, open_pictu
 from vtexplore.data.audio import read_waveform
 from vtexplore.data.damage import is_text
 from vtexplore.data.decoding import Damaged, decode, true_size
+from vtexplore.data.fragment import MARK, cut
 from vtexplore.data.opening import Opening, examine
 from vtexplore.data.quick import decode_quickly, is_safe, is_short
 from vtexplore.errors import ConfigError, VideoError
@@ -48,13 +49,13 @@ def read_video(
 ) -> Clip:
     """A clip from a video file, or from pictures.
 
-    ``source`` is a path, a file object or bytes; an array uint8 0..255 or float 0..1 [frame, height,
-    width, rgb]; a picture (a video of one frame); or a list of pictures, arrays or paths of pictures. With
-    more than one picture ``fps`` says how many make a second. ``frames`` is how many are SHOWN, at the
-    middles of equal parts; a model asks for its own. ``start_s`` and ``end_s`` cut a stretch out, in
-    seconds. A file that breaks off is an error, unless ``allow_partial``: then the clip is as long as
-    what decodes, its name says so, and so does a ``UserWarning``. ``backend`` "pyav" never asks decord,
-    "decord" asks it wherever its frames are right, "auto" only where the file is short, too.
+    ``source`` is a path (``film.mp4#t=60,70``: those seconds of it), a file object or bytes; an array uint8 0..255 or
+    float 0..1 [frame, height, width, rgb]; a picture (a video of one frame); or a list of pictures, arrays or paths of
+    pictures. With more than one picture ``fps`` says how many make a second. ``frames`` is how many are SHOWN, at the
+    middles of equal parts; a model asks for its own. ``start_s`` and ``end_s`` cut a stretch out, in seconds. A file
+    that breaks off is an error, unless ``allow_partial``: then the clip is as long as what decodes, its name says so,
+    and so does a ``UserWarning``. ``backend`` "pyav" never asks decord, "decord" asks it wherever its frames are
+    right, "auto" only where the file is short, too.
 
     Raises ``VideoError``: one sentence with the file's name, what is wrong, and the mend.
     """
@@ -62,7 +63,12 @@ def read_video(
         raise ConfigError(f"frames={frames}: at least one frame is shown.")
     if backend not in _BACKENDS:
         raise ConfigError(f"backend={backend!r}; it may be {', '.join(_BACKENDS)}.")
-    name, found = _identify(source)
+    path, stretch = cut(source) if isinstance(source, (str, os.PathLike)) else (source, None)
+    if stretch and (start_s, end_s) != (None, None):
+        raise ConfigError("The path says which stretch of the file is meant; leave start_s and end_s out.")
+    name, found = _identify(path if stretch else source)
+    if stretch:
+        name, start_s, end_s = f"{name}{MARK}{stretch.said}", stretch.start_s, stretch.end_s
     if isinstance(found, np.ndarray):
         clip = _clip_of_pictures(found, name, fps)
         count: int | None = len(found)
@@ -278,8 +284,8 @@ class VideoSource:
         except Damaged as found:
             at_s = max(0.0, float((found.tick - layout.first) * layout.tick_s))
             raise VideoError(
-                f"{self.name}: its pictures are damaged near {at_s:.1f} s; get a fresh copy, or read what "
-                "comes before with read_video(..., allow_partial=True)."
+                f"{self.name}: its pictures are damaged near {at_s:.1f} s; get a fresh copy, or read what comes before "
+                "(allow_partial=True; --partial before a command)."
             ) from None
 
     def _quickly(self) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vtexplore.data.captioned import told, videos
+from vtexplore.data.fragment import cut
 from vtexplore.data.video import read_video
 from vtexplore.errors import ConfigError, TextError, VideoError, VtexploreError
 from vtexplore.types import Clip
@@ -43,9 +44,10 @@ class Item:
 def items(clips: AnyClip | Iterable[AnyClip], split: str = "train") -> list[Item]:
     """The items of one source or several, in order, each with an id that no other has.
 
-    A source is a Clip, a folder of videos (captions beside them, see ``data.captioned``), a video file, ``world:3`` or
-    ``world:0..999`` (scenes of the miniature world, both ends included, of a ``split``), or a ``.csv`` with a column
-    "path" (files, from the table's folder, or ``world:3``); its other columns are options of a probe, or words for it.
+    A source is a Clip, a folder of videos (captions beside them, see ``data.captioned``), a video file
+    (``film.mp4#t=60,70``: those seconds of it), ``world:3`` or ``world:0..999`` (scenes of the miniature world, both
+    ends included, of a ``split``), or a ``.csv`` with a column "path" (files, from the table's folder, or
+    ``world:3``); its other columns are options of a probe, or words for it.
 
     Raises ``ConfigError`` for a source that is none of these or is empty, ``VideoError`` for one that is not there.
     """
@@ -83,14 +85,14 @@ def _items(source: Any, split: str) -> Iterator[Item]:
     elif str(source).startswith("world:"):
         for seed in _seeds(str(source)):
             yield _of_scene(seed, split)
-    elif Path(source).is_dir():
+    elif (path := cut(source)[0]).is_dir():
         found = videos(source)
         if not found:
             raise VideoError(f"{source}: no video in this folder. Give one with video files and a .json for each.")
         yield from (_of_file(path, path.as_posix()) for path in found)
-    elif Path(source).suffix.lower() == ".csv":
-        yield from _of_table(Path(source), split)
-    elif not Path(source).exists() and not Path(source).suffix:
+    elif path.suffix.lower() == ".csv":
+        yield from _of_table(path, split)
+    elif not path.exists() and not path.suffix:
         raise VideoError(f"{source}: there is no such file or folder. Give a folder, videos, a .csv, or world:0..99.")
     else:
         yield _of_file(Path(source), Path(source).as_posix())
@@ -133,16 +135,17 @@ def _of_file(path: Path, name: str) -> Item:
     words: dict[str, Any] = {}
     problem: VtexploreError | None = None
     try:
-        words = told(path)
+        file = cut(path)[0]
+        words = told(file)
     except VtexploreError as error:
-        problem = error
+        file, problem = path, error
 
     def read() -> Clip:
         if problem:
             raise problem
         return read_video(path, caption=words.get("caption"))
 
-    size = path.stat().st_size if path.is_file() else None
+    size = file.stat().st_size if file.is_file() else None
     return Item(name, name, read, partial(_said, words), {}, json.dumps([size, words, str(problem)]))
 
 

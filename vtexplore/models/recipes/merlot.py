@@ -13,8 +13,8 @@ Each of these was at chance before, and is not now:
   hidden colours were found in 12 % of clips, and in 77 % (n = 128).
 - No words are hidden while order is learned first: what is hidden is what tells it.
 
-The last two stages are more of the same, on more clips. Before and after them (held-out combinations, n = 2,000): hidden
-words 75.5 and 85.5 %, directions in whole scenes 32.5 and 58.0; which came first 84.8 and 82.9.
+The last two stages are more of the same, on more clips. Before and after them (held-out combinations, n = 2,000):
+hidden words 75.5 and 85.5 %, directions in whole scenes 32.5 and 58.0; which came first 84.8 and 82.9.
 """
 
 from vtexplore.registry import Pretraining, Stage
