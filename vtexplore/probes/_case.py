@@ -28,7 +28,7 @@ from vtexplore.probes._places import grid_of, patches, regions, spread_over
 from vtexplore.record import beside
 from vtexplore.types import Batch, Clip, Output, Tokens
 
-AT_ONCE = 64  # changed copies of a clip that are asked at one time
+AT_ONCE = 16  # changed copies of a clip that are asked at one time; more would not fit into a processor's cache
 
 Score = Callable[[Output], Tensor]
 """What is explained: an output to one number an item, [batch]."""
