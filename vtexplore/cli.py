@@ -25,6 +25,7 @@ from vtexplore.terminal import (
     command,
     open_model,
     refuse_ending,
+    refuse_partial,
     say,
     show_result,
 )
@@ -206,6 +207,7 @@ def retrieve(
       vtexplore retrieve clips/ --kind recalls --json
     """
     refuse_ending(out)
+    refuse_partial()
     from vtexplore.data.captioned import captioned
     from vtexplore.probes.retrieve import retrieve as find
 

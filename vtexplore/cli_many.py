@@ -26,6 +26,7 @@ from vtexplore.terminal import (
     open_clips,
     open_model,
     refuse_ending,
+    refuse_partial,
     say,
     show_result,
 )
@@ -68,6 +69,7 @@ def probe(
     from vtexplore.many.question import find, options_of
     from vtexplore.miniatures import is_main, launch
 
+    refuse_partial()
     if processes > 1 and "RANK" not in os.environ:
         _refuse(name, clips, out, option or (), split)
         raise SystemExit(launch(sys.argv[1:], processes))

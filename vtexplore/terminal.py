@@ -53,7 +53,7 @@ Device = Annotated[str | None, typer.Option(help="Where models compute: cpu, cud
 Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16; auto: 16 bits on a GPU.")]
 
 _PARTIAL: ContextVar[bool] = ContextVar("vtexplore_partial", default=False)
-Partial = Annotated[bool, typer.Option("--partial", help="Of a damaged video file, take what can be read.")]
+Partial = Annotated[bool, typer.Option("--partial", help="Of a damaged video, take what can be read (one clip).")]
 
 
 @app.callback()
@@ -127,12 +127,21 @@ def open_clip(name: str) -> Any:
         return sample_scene(int(seed)).clip()
     from vtexplore.data.video import read_video
 
+    if not _PARTIAL.get():
+        return read_video(name)
     with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        clip = read_video(name, allow_partial=_PARTIAL.get())
+        warnings.simplefilter("always", UserWarning)
+        clip = read_video(name, allow_partial=True)
     for warning in said:
-        print(f"note: {warning.message}", file=sys.stderr)
+        if issubclass(warning.category, UserWarning):
+            print(f"note: {warning.message}", file=sys.stderr)
     return clip
+
+
+def refuse_partial() -> None:
+    """Many clips are taken whole, or told to be damaged."""
+    if _PARTIAL.get():
+        raise ConfigError("--partial is for commands about one clip. Leave it out: of many, each damaged one is named.")
 
 
 def open_clips(names: list[str], split: str, foil: str | None = None) -> tuple[list[Any], list[str]]:
@@ -142,6 +151,7 @@ def open_clips(names: list[str], split: str, foil: str | None = None) -> tuple[l
     """
     from vtexplore.many.items import items
 
+    refuse_partial()
     found = items(names, split)
     return [item.open() for item in found], [] if foil is None else [item.say(foil) for item in found]
 

@@ -173,6 +173,9 @@ def test_on_the_command_line_it_is_said_before_the_command(film, tmp_path, typed
     assert code == 0 and json.loads(out)["clip"].startswith("cut.mkv (first ")
     assert "note: cut.mkv (first " in err and "only this much can be read" in err
     assert typed(*asked)[0] == 2
+    for many in (("probe", "match", str(tmp_path)), ("recover-order", str(tmp_path)), ("retrieve", "a", str(tmp_path))):
+        code, out, err = typed("--partial", *many)
+        assert code == 2 and not out and "commands about one clip" in err
 
 
 def test_a_head_that_promises_too_much(film, tmp_path):
