@@ -52,10 +52,12 @@ def test_who_knows_nothing_is_right_half_the_time(words: str) -> None:
 
 def test_a_film_of_one_frame_is_the_same_both_ways_round(words: str) -> None:
     """Whoever is asked; also one who knows order, and one who says anything at all."""
-    still = [replace(b, video=b.video[:, :1].expand_as(b.video)) for b in (batch(Judge(words)),)]
+    judge = Judge(words)
+    films = batch(judge)
+    still = [replace(films, video=films.video[:, :1].expand_as(films.video))]
     for head in (Placer(words), Relater(words), Placer(words, knows=False)):
         assert order.by_head(head, still).tolist() == [[0.5] * 3]
-    assert order.by_match(Judge(words), still).tolist() == [[0.5] * 3]
+    assert order.by_match(judge, still).tolist() == [[0.5] * 3]
 
 
 @pytest.mark.parametrize("name", [n for n in names() if shipped(n)])

@@ -220,7 +220,8 @@ def _at_input(model: Any, batch: Batch, each: int) -> Move:
         frames = (rows[:, :, None] * each + np.arange(each)).reshape(len(rows), -1)
         return batch.video[0][torch.from_numpy(frames)]
 
-    for once in (Once.of(model, batch), Once.of(model, batch, early=True)):
+    for early in (False, True):
+        once = Once.of(model, batch, early)
         if once is not None and _independent(once, units, shown):
             kinds = _kinds(once.video.hidden[0][torch.from_numpy(once.slots)])
             return Move(units, each, ONCE, once.ask, _at_once(READS, batch), kinds)
